@@ -1,0 +1,1 @@
+"""Raw files to one HDF5 schema: sources, readers, ingest, splits."""

@@ -1,0 +1,138 @@
+"""The one HDF5 schema of every image collection: a group per image id, `image`, `instances`, attributes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import hdf5plugin
+import numpy as np
+
+from karyobench import files
+from karyobench.errors import KaryobenchError
+
+_CHUNK = 256
+_LOSSLESS = hdf5plugin.Blosc(cname="zstd", clevel=3, shuffle=hdf5plugin.Blosc.SHUFFLE)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One image with its truth.
+
+    image: uint8 (H, W, 3). instances: int32 (H, W), 0 background, one positive value per nucleus; None without truth.
+    attributes: dataset, image_type, group, parent, box [r0, c0, r1, c1] in the parent, mpp (microns per pixel),
+    source_file, sha256, and whatever a stage adds (a stain's note, say). Values are strings, numbers or number lists.
+    """
+
+    id: str
+    image: np.ndarray
+    instances: np.ndarray | None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+class Store:
+    """Read access to a file of the schema. Iterates over image ids in sorted order."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    @property
+    def ids(self) -> list[str]:
+        """Image ids, sorted."""
+        return sorted(self._file)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Attributes of the whole file."""
+        return _plain(self._file.attrs)
+
+    def attributes(self, image_id: str) -> dict[str, Any]:
+        """Attributes of one image, as plain Python values."""
+        return _plain(self._group(image_id).attrs)
+
+    def image(self, image_id: str) -> np.ndarray:
+        """uint8 (H, W, 3)."""
+        return self._group(image_id)["image"][()]
+
+    def shape(self, image_id: str) -> tuple[int, int]:
+        """Height and width without reading the pixels."""
+        return self._group(image_id)["image"].shape[:2]
+
+    def instances(self, image_id: str) -> np.ndarray | None:
+        """int32 (H, W), or None where the image has no truth."""
+        group = self._group(image_id)
+        return group["instances"][()] if "instances" in group else None
+
+    def field(self, image_id: str) -> Field:
+        """Image, truth and attributes together."""
+        return Field(image_id, self.image(image_id), self.instances(image_id), self.attributes(image_id))
+
+    def _group(self, image_id: str) -> h5py.Group:
+        if image_id not in self._file:
+            raise KaryobenchError(f"{self._file.filename}: no image '{image_id}'; the file and its split disagree")
+        return self._file[image_id]
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[Store]:
+    """Open a file of the schema. Raises KaryobenchError naming a file that is missing or not HDF5."""
+    with open_hdf5(path) as file:
+        yield Store(file)
+
+
+@contextmanager
+def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Open any HDF5 file for reading. Raises KaryobenchError naming a file that is missing, truncated or foreign."""
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise KaryobenchError(f"{path}: cannot be read as HDF5 ({error}); delete it and run again") from None
+    with file:
+        yield file
+
+
+class Writer:
+    """Adds images to a file of the schema."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    def add(self, item: Field) -> None:
+        """Write one image. Raises KaryobenchError on a second image of the same id."""
+        if item.id in self._file:
+            raise KaryobenchError(f"image id '{item.id}' occurs twice; ids must be unique within a dataset")
+        group = self._file.create_group(item.id)
+        write_array(group, "image", item.image)
+        if item.instances is not None:
+            write_array(group, "instances", item.instances)
+        group.attrs.update(item.attributes)
+
+
+@contextmanager
+def writing(path: str | Path, about: dict[str, Any] | None = None) -> Iterator[Writer]:
+    """Write a file of the schema atomically; `about` becomes the attributes of the whole file."""
+    with create_hdf5(path) as file:
+        file.attrs.update(about or {})
+        yield Writer(file)
+
+
+@contextmanager
+def create_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Create any HDF5 file atomically."""
+    with files.atomic(path) as partial, h5py.File(partial, "w") as file:
+        yield file
+
+
+def write_array(group: h5py.Group, name: str, array: np.ndarray, chunks: tuple[int, ...] | None = None) -> None:
+    """Store an array losslessly compressed, in chunks of at most 256 pixels a side unless told otherwise."""
+    chunks = chunks or tuple(min(n, _CHUNK) for n in array.shape)
+    if array.size:
+        group.create_dataset(name, data=array, chunks=chunks, **_LOSSLESS)
+    else:
+        group.create_dataset(name, data=array)
+
+
+def _plain(attributes: h5py.AttributeManager) -> dict[str, Any]:
+    return {k: v.tolist() if isinstance(v, np.generic | np.ndarray) else v for k, v in attributes.items()}

@@ -1,0 +1,1 @@
+"""Tile-by-tile prediction and the merging of tiles."""

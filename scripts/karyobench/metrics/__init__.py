@@ -1,0 +1,1 @@
+"""Sufficient counts per image, and the scores derived from them."""

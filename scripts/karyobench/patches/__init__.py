@@ -1,0 +1,1 @@
+"""Training patches: tiles, crops, oversampling, packing, augmentation."""

@@ -1,0 +1,1 @@
+"""Leaderboard tables, figures and the site."""

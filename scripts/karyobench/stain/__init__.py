@@ -1,0 +1,1 @@
+"""Optical density and stain normalisation."""

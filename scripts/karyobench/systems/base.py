@@ -1,0 +1,43 @@
+"""What a system module gives, and the tile that it is given.
+
+A system is one module with these names (only those that its kind needs):
+
+| name | for | meaning |
+|---|---|---|
+| `TASK` | all | one line: what the system is and the paper it follows |
+| `OUTPUT` | all | `"maps"` (dense maps per tile, blended) or `"instances"` (instance maps per tile, united across seams) |
+| `TRAINED` | all | whether there is a training stage |
+| `CONTEXT` | optional | pixels before and after a tile that `predict` needs to see, default (0, 0); zeros outside the image |
+| `USES_TRUTH` | optional | True for the permanent fakes alone: tiles carry the truth |
+| `build(config)` | trained | the network, a `torch.nn.Module` |
+| `examples(images, instances, rng, config)` | trained | inputs and targets of one batch of patches |
+| `loss(outputs, targets, config)` | trained | a scalar tensor |
+| `predict(network, tile, config)` | all | maps or instances of one tile; None leaves the image without a prediction |
+| `instances(maps, config)` | maps | instance map of a whole image |
+
+`config` is the system's whole record in `config.yaml`; each function reads its own key of it (`network`, `targets`,
+`loss`, `predict`, `instances`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of an image, as a system sees it.
+
+    image: uint8 (h + before + after, w + before + after, 3), with the system's context on each side, zeros outside
+    the image. box: rows r0:r1 and columns c0:c1 of the tile proper within the image. parent_box: where the image lies
+    in its parent. truth: int32 instance map of the whole image, for systems with USES_TRUTH, else None.
+    """
+
+    image: np.ndarray
+    image_id: str
+    box: Box
+    parent: str
+    parent_box: Box
+    truth: np.ndarray | None = None
