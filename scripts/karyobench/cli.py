@@ -50,6 +50,8 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     except KaryobenchError as error:
         log.error("error: %s", error)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except MemoryError:
         log.error("error: out of memory; lower the tile or batch size, or ask for more mem_mb in the profile")
         sys.exit(1)

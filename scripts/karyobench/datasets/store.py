@@ -127,11 +127,23 @@ def create_hdf5(path: str | Path) -> Iterator[h5py.File]:
 
 def write_array(group: h5py.Group, name: str, array: np.ndarray, chunks: tuple[int, ...] | None = None) -> None:
     """Store an array losslessly compressed, in chunks of at most 256 pixels a side unless told otherwise."""
-    chunks = chunks or tuple(min(n, _CHUNK) for n in array.shape)
+    stored = create_array(group, name, array.shape, array.dtype, chunks)
     if array.size:
-        group.create_dataset(name, data=array, chunks=chunks, **_LOSSLESS)
-    else:
-        group.create_dataset(name, data=array)
+        stored[...] = array
+
+
+def create_array(
+    group: h5py.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.typing.DTypeLike,
+    chunks: tuple[int, ...] | None = None,
+) -> h5py.Dataset:
+    """Make room for an array that is filled part by part; compressed and chunked as by `write_array`."""
+    if 0 in shape:
+        return group.create_dataset(name, shape, dtype)
+    chunks = chunks or tuple(min(n, _CHUNK) for n in shape)
+    return group.create_dataset(name, shape, dtype, chunks=chunks, **_LOSSLESS)
 
 
 def _plain(attributes: h5py.AttributeManager) -> dict[str, Any]:

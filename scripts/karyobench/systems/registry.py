@@ -1,15 +1,17 @@
 """Find the module of a system by its name, or by the path of a module outside the library."""
 
+import ast
 import importlib
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from karyobench.errors import KaryobenchError, nearest
 
 _ROOM = Path(__file__).parent
 _NOT_SYSTEMS = {"__init__", "base", "registry", "common"}
-_ALWAYS = ("TASK", "OUTPUT", "TRAINED", "predict")
+_ALWAYS = ("TASK", "OUTPUT", "TRAINED", "KEYS", "predict")
 _BY_KIND = {"maps": ("instances",), "instances": ()}
 _TRAINED = ("build", "examples", "loss")
 
@@ -31,6 +33,15 @@ def path_of(module: str) -> Path:
         f"systems: there is no system module '{module}'{nearest(module, names())}; "
         "a module outside the library is named by a path that ends in .py"
     )
+
+
+def declared(module: str, name: str) -> Any:
+    """Value of a literal at the top of a system module, read without importing it: the DAG needs no torch."""
+    path = path_of(module)
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return ast.literal_eval(node.value)
+    raise KaryobenchError(f"{path} declares no {name}; see systems/base.py")
 
 
 def load(module: str) -> ModuleType:

@@ -1,0 +1,23 @@
+rule evaluate:
+    input:
+        truth=paths.DATASET,
+        split=paths.SPLIT,
+        instances=paths.INSTANCES,
+    output:
+        counts=paths.METRICS,
+    log:
+        paths.log("evaluate", "experiment", "seed", "dataset"),
+    benchmark:
+        paths.benchmark("evaluate", "experiment", "seed", "dataset")
+    conda:
+        "../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        config=catalogue.slice("evaluate"),
+        code=catalogue.code("evaluate"),
+    shell:
+        "python scripts/evaluate.py --config {params.config:q} --truth {input.truth} --split {input.split}"
+        " --instances {input.instances} --output {output.counts} 2>&1 | tee {log}"

@@ -1,0 +1,48 @@
+rule predict:
+    input:
+        images=catalogue.test_images,
+        split=paths.SPLIT,
+        weights=catalogue.weights,
+        label_maps=catalogue.label_maps,
+    output:
+        predictions=paths.PREDICTIONS,
+    log:
+        paths.log("predict", "experiment", "seed", "dataset"),
+    benchmark:
+        paths.benchmark("predict", "experiment", "seed", "dataset")
+    conda:
+        "../envs/torch.yaml"
+    threads: config["threads"]
+    resources:
+        gpu=catalogue.resource("gpu"),
+        mem_mb=catalogue.resource("mem_mb"),
+        runtime=catalogue.resource("runtime"),
+    params:
+        config=catalogue.slice("predict"),
+        code=catalogue.code("predict"),
+    shell:
+        "python scripts/predict.py --config {params.config:q} --images {input.images} --split {input.split}"
+        " --weights {input.weights} --output {output.predictions} 2>&1 | tee {log}"
+
+
+rule merge:
+    input:
+        predictions=paths.PREDICTIONS,
+    output:
+        instances=paths.INSTANCES,
+    log:
+        paths.log("merge", "experiment", "seed", "dataset"),
+    benchmark:
+        paths.benchmark("merge", "experiment", "seed", "dataset")
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        config=catalogue.slice("merge"),
+        code=catalogue.code("merge"),
+    shell:
+        "python scripts/merge.py --config {params.config:q} --predictions {input.predictions}"
+        " --output {output.instances} 2>&1 | tee {log}"

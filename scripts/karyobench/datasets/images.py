@@ -1,0 +1,115 @@
+"""Image files to uint8 RGB, label files to label maps; from bytes, so that members of archives need no extraction."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from karyobench.errors import KaryobenchError
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def read_image(data: bytes, name: str, stretch: Sequence[float] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+    """uint8 RGB (H, W, 3) of an image file, and the attributes that tell how its intensities were changed, if at all.
+
+    Grey is replicated; an alpha channel that is opaque everywhere is dropped. stretch: the low and the high
+    percentile of the image that become 0 and 255; without them other depths than 8 bits are refused.
+    Raises KaryobenchError naming the file when it is damaged, transparent, or of another depth or layout.
+    """
+    pixels = _colour_channels(_decode(data, name), name)
+    if stretch is not None:
+        pixels, notes = _rescaled(pixels, stretch)
+    elif pixels.dtype == bool:
+        pixels, notes = pixels.astype(np.uint8) * 255, {}
+    elif pixels.dtype == np.uint8:
+        notes = {}
+    else:
+        raise KaryobenchError(
+            f"{name}: pixels are {pixels.dtype}, not 8-bit; set `intensity: {{percentiles: [low, high]}}` in the "
+            "dataset's record to rescale each image"
+        )
+    grey = pixels.ndim == 2
+    return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=2) if grey else pixels), notes
+
+
+def read_labels(data: bytes, name: str) -> np.ndarray:
+    """Label map (H, W) of an image file, exact, in its own integer type.
+
+    Raises KaryobenchError naming the file when it is damaged, in colour, not integer, or stored with loss.
+    """
+    if data.startswith(_JPEG):
+        raise KaryobenchError(f"{name}: a JPEG does not keep labels exactly; store label maps as PNG or TIFF")
+    labels = _decode(data, name)
+    if labels.ndim != 2:
+        raise KaryobenchError(f"{name}: has shape {labels.shape}; a label map has one channel, not colours")
+    if labels.dtype != bool and not np.issubdtype(labels.dtype, np.integer):
+        raise KaryobenchError(f"{name}: pixels are {labels.dtype}; a label map holds integers")
+    return labels.astype(np.uint8) if labels.dtype == bool else labels
+
+
+def percentiles(record: dict[str, Any]) -> list[float] | None:
+    """What a dataset's record says of intensities, for `read_image`."""
+    return (record.get("intensity") or {}).get("percentiles")
+
+
+def _decode(data: bytes, name: str) -> np.ndarray:
+    """Pixels as stored: (H, W) or (H, W, channels), in the file's own depth.
+
+    Each format goes to the decoder that reports damage and keeps 16 bits: OpenCV fills what a truncated PNG lacks,
+    libjpeg what a truncated JPEG lacks, and Pillow cuts 16-bit colour to 8 bits.
+    """
+    try:
+        if data.startswith(_PNG):
+            pixels = _decode_png(data)
+        elif data.startswith(_TIFF):
+            pixels = _decode_tiff(data)
+        else:
+            pixels = _decode_other(data)
+    except Exception as error:
+        # The decoders raise exceptions of many unrelated kinds on damaged data; all mean the same to the user.
+        raise KaryobenchError(f"{name}: damaged, truncated, or no image ({error}); replace the file") from error
+    return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+
+
+def _decode_png(data: bytes) -> np.ndarray:
+    import imagecodecs
+
+    return imagecodecs.png_decode(data)
+
+
+def _decode_tiff(data: bytes) -> np.ndarray:
+    import tifffile
+
+    return tifffile.imread(io.BytesIO(data))
+
+
+def _decode_other(data: bytes) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB") if image.mode in ("P", "YCbCr") else image)
+
+
+def _colour_channels(pixels: np.ndarray, name: str) -> np.ndarray:
+    """Drop an opaque alpha channel. Raises KaryobenchError on a transparent one and on other layouts."""
+    layout = pixels.shape[2] if pixels.ndim == 3 else pixels.ndim
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and layout not in (2, 3, 4)):
+        raise KaryobenchError(f"{name}: has shape {pixels.shape}; an image is (H, W) or (H, W, 2 to 4 channels)")
+    if pixels.ndim == 2 or layout == 3:
+        return pixels
+    opaque = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1
+    if (pixels[..., -1] != opaque).any():
+        raise KaryobenchError(f"{name}: has transparent pixels; flatten it onto its background first")
+    return pixels[..., 0] if layout == 2 else pixels[..., :3]
+
+
+def _rescaled(pixels: np.ndarray, stretch: Sequence[float]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Stretch the range between two percentiles of the image to 0..255; an image without contrast becomes 0."""
+    low, high = np.percentile(pixels, stretch)
+    scaled = (pixels - low) / max(high - low, np.finfo(float).tiny)
+    notes = {"intensity_percentiles": list(stretch), "intensity_range": [float(low), float(high)]}
+    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8), notes

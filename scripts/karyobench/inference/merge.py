@@ -1,0 +1,51 @@
+"""The merge step: one instance map per image from the predictions of its tiles."""
+
+import logging
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from karyobench.datasets.store import create_hdf5, open_hdf5, write_array
+from karyobench.errors import KaryobenchError
+from karyobench.inference.blend import blend
+from karyobench.inference.seams import relabel, unite
+from karyobench.inference.tiles import read_tiles
+from karyobench.systems import registry
+
+log = logging.getLogger("karyobench")
+
+
+def merge(config: dict[str, Any], predictions: str | Path, output: str | Path) -> None:
+    """Write `instances` int32 (H, W) of every predicted image, labels 1..n in raster order of first pixels.
+
+    config: `module` and `instances` of the system's record. Images without a prediction stay out.
+    Raises KaryobenchError naming the file and image whose tiles do not fit the system or the image.
+    """
+    system = registry.load(config["module"])
+    with open_hdf5(predictions) as source, create_hdf5(output) as target:
+        for number, image_id in enumerate(sorted(source), 1):
+            try:
+                labels = _image(system, source[image_id], config)
+            except KaryobenchError as error:
+                raise KaryobenchError(f"{predictions}: image '{image_id}': {error}") from None
+            write_array(target.create_group(image_id), "instances", labels)
+            log.info("merged %d/%d %s: %d nuclei", number, len(source), image_id, labels.max())
+
+
+def _image(system: ModuleType, group: h5py.Group, config: dict[str, Any]) -> np.ndarray:
+    height, width, kind = int(group.attrs["height"]), int(group.attrs["width"]), group.attrs["kind"]
+    if kind != system.OUTPUT:
+        raise KaryobenchError(f"holds {kind}, but system '{config['module']}' gives {system.OUTPUT}; predict it again")
+    tiles = read_tiles(group)
+    if kind == "instances":
+        return unite(tiles, height, width, config["instances"]["min_edge"])
+    labels = np.asarray(system.instances(blend(tiles, height, width), config))
+    if labels.shape != (height, width) or labels.dtype.kind not in "iu":
+        raise KaryobenchError(
+            f"system '{config['module']}' gave instances of shape {labels.shape} and type {labels.dtype}, "
+            f"must be integers of shape {(height, width)}"
+        )
+    return relabel(labels)[0]

@@ -1,0 +1,73 @@
+"""Compare instance maps with the truth, image by image. The loop goes over the truth, so that no image can drop out."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from karyobench.datasets.store import Store, open_hdf5, reading
+from karyobench.errors import KaryobenchError
+from karyobench.metrics.counts import TEXT_COLUMNS, count_image
+from karyobench.metrics.scores import thresholds
+
+log = logging.getLogger("karyobench")
+
+
+def evaluate(truth: str | Path, split: str | Path, instances: str | Path, config: dict[str, Any]) -> pd.DataFrame:
+    """Counts of every truth image of the wanted splits (columns: `metrics/counts.py`), sorted by image.
+
+    truth: HDF5 of the dataset. split: CSV with columns image, split. instances: HDF5 with `instances` int32 (H, W) per
+    image; an image that it lacks is a missing prediction. config: `metrics` and `splits`. Raises KaryobenchError naming
+    the image whose truth is absent, unassigned, or differs in shape from its prediction.
+    """
+    wanted = thresholds(config["metrics"])
+    with reading(truth) as store, open_hdf5(instances) as predictions:
+        split_of = _images(store, split, config["splits"])
+        rows = [
+            {"image": image, **_about(store, image), "split": split_of[image]}
+            | _counts(store, predictions, image, wanted)
+            for image in sorted(split_of)
+        ]
+    counts = pd.DataFrame(rows)
+    log.info("%d images counted, %d without a prediction", len(counts), counts["missing"].sum())
+    return counts
+
+
+def _images(store: Store, split: str | Path, wanted: Sequence[str]) -> dict[str, str]:
+    """Split of each truth image that lies in a wanted one."""
+    table = pd.read_csv(split, dtype=str, keep_default_na=False)
+    split_of = dict(zip(table["image"], table["split"], strict=True))
+    unassigned = [image for image in store.ids if image not in split_of]
+    if unassigned:
+        raise KaryobenchError(f"{split}: no split for image '{unassigned[0]}' of the dataset; run split again")
+    chosen = {image: split_of[image] for image in store.ids if split_of[image] in wanted}
+    if not chosen:
+        raise KaryobenchError(f"{split}: no image of the dataset is in split {', '.join(wanted)}; nothing to evaluate")
+    return chosen
+
+
+def _about(store: Store, image: str) -> dict[str, str]:
+    attributes = store.attributes(image)
+    try:
+        return {name: attributes[name] for name in TEXT_COLUMNS[1:-1]}
+    except KeyError as error:
+        raise KaryobenchError(f"image '{image}': the dataset lacks its attribute {error}; run ingest again") from None
+
+
+def _counts(store: Store, predictions: h5py.File, image: str, wanted: list[float]) -> dict[str, int | float]:
+    truth = store.instances(image)
+    if truth is None:
+        raise KaryobenchError(f"image '{image}' has no truth and cannot be scored; take it out of the split")
+    try:
+        return count_image(truth, _prediction(predictions, image), wanted)
+    except KaryobenchError as error:
+        raise KaryobenchError(f"image '{image}' in {predictions.filename}: {error}") from None
+
+
+def _prediction(predictions: h5py.File, image: str) -> np.ndarray | None:
+    name = f"{image}/instances"
+    return predictions[name][()] if name in predictions else None

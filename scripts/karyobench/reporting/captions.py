@@ -1,0 +1,80 @@
+"""What a table must say about itself: data, truth, policies, thresholds, tuning, uncertainty."""
+
+from karyobench.metrics.scores import EMPTY_IMAGE_POLICY, MACRO, MICRO, MISSING_PREDICTION_POLICY
+from karyobench.metrics.thresholds import label
+from karyobench.reporting import statistics
+from karyobench.reporting.leaderboard import FAKE, TUNING_TRAINED
+from karyobench.reporting.published import threshold_range
+from karyobench.reporting.runs import Board
+
+TRUTH = {
+    "manual": "drawn or corrected by people",
+    "pseudo": "PSEUDO-TRUTH: made by a program, not by people. Scores tell how well a system agrees with that program",
+    "synthetic": "synthetic: exact by construction, on images that are not photographs",
+}
+
+
+def facts(board: Board) -> list[tuple[str, str]]:
+    """Name and text of each fact that belongs to a leaderboard's caption, in order of weight."""
+    told = [("Data", _data(board)), ("Truth", TRUTH[board.config["dataset_facts"]["truth"]])]
+    if board.subset:
+        told.append(("Subset", f"NOT THE WHOLE DATASET: {board.subset}"))
+    told += [
+        ("Scores", f"{MACRO}; {MICRO}, are in the CSV as columns that end in _micro"),
+        ("IoU thresholds", _thresholds(board)),
+        ("Images without nuclei", EMPTY_IMAGE_POLICY),
+        ("Missing predictions", MISSING_PREDICTION_POLICY),
+        ("Tuning", TUNING_TRAINED),
+        ("Budget", "training steps and device stand in each row; 0 and - where nothing is trained"),
+        ("Uncertainty", _uncertainty(board)),
+    ]
+    if any(run.fake for run in board.runs):
+        told.append(("Fake systems", f"rows marked (fake) are no competitors; {FAKE.removeprefix('fake: ')}"))
+    return told
+
+
+def title(board: Board) -> str:
+    """One line: leaderboard, dataset, split and its size."""
+    config, images = board.config, board.images
+    count, nuclei = len(images), int(images["n_true"].sum())
+    return f"{config['name']}: {config['split']} split of {config['dataset']}, {count} images, {nuclei} nuclei"
+
+
+def score_labels(board: Board) -> dict[str, str]:
+    """Heading of each score, in the order of the tables for people."""
+    metrics = board.config["metrics"]
+    return {
+        "aji": "AJI",
+        "f1": f"F1@{label(metrics['f1_threshold'])}",
+        "ap": f"AP@{threshold_range(metrics['iou_thresholds'])}",
+        **{"pq": "PQ", "sq": "SQ", "dq": "DQ"},
+        **{"dice": "Dice", "mean_iu": "mean IU", "pixel_accuracy": "pixel accuracy"},
+    }
+
+
+def _data(board: Board) -> str:
+    about = board.config["dataset_facts"]
+    size = f"{about['mpp']} microns per pixel" if about.get("mpp") else "pixel size unknown"
+    source = f"{about.get('citation', 'source not stated')}. Licence: {about.get('licence', 'not stated')}"
+    return f"{title(board).split(': ', 1)[1]}; {size}. {source}"
+
+
+def _thresholds(board: Board) -> str:
+    metrics = board.config["metrics"]
+    return (
+        f"strict (a match needs IoU > t), compared in exact integers. F1 at {label(metrics['f1_threshold'])}; AP: mean "
+        f"over {threshold_range(metrics['iou_thresholds'])} of TP/(TP+FP+FN); PQ, SQ and DQ at 0.50; AJI by the "
+        "official rule, without a threshold"
+    )
+
+
+def _uncertainty(board: Board) -> str:
+    kind, count = statistics.units(board.images["group"].tolist())
+    told = "± is the standard deviation over seeds, left out for one seed; 95% interval: "
+    if count < statistics.FEWEST_UNITS:
+        return told + f"left out, since {count} {kind} of images are too few (at least {statistics.FEWEST_UNITS})"
+    drawn = "groups of images" if kind == "groups" else "images"
+    return (
+        told
+        + f"percentile bootstrap, {statistics.RESAMPLES} draws of {count} {drawn}; of all scores in the summary CSV"
+    )

@@ -1,0 +1,92 @@
+"""What each measured row of a leaderboard rests on: scores per image, training record, and where both come from."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from karyobench import files
+from karyobench.errors import KaryobenchError
+from karyobench.metrics.scores import image_scores
+from karyobench.reporting.curves import Curve
+from karyobench.reporting.runs import Board, Run
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_HISTORY_COLUMNS = ["step", "loss", "val_loss"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One experiment and seed on one leaderboard.
+
+    record: the row of the slice, with its paths. images: one row per image: image, n_true, n_pred, missing, and every
+    score. training: `run.json` of a trained system. history: columns step, loss, val_loss.
+    """
+
+    board: Board
+    run: Run
+    record: dict[str, Any]
+    images: pd.DataFrame
+    training: dict[str, Any] | None
+    history: pd.DataFrame | None
+
+    @property
+    def curve(self) -> Curve | None:
+        """Losses against steps, or None where nothing was trained."""
+        if self.history is None:
+            return None
+        return Curve(self.run.experiment, *(self.history[name].to_numpy(float) for name in _HISTORY_COLUMNS))
+
+    @property
+    def provenance(self) -> list[tuple[str, str]]:
+        """Name and place of each file behind this row's numbers, relative to the workflow's working directory."""
+        record = self.record
+        told = [
+            ("Row", f"{self.board.config['csv']}: experiment {self.run.experiment}, seed {self.run.seed}"),
+            ("Counts per image", f"{record['metrics']} (sha256 {files.sha256_file(record['metrics'])})"),
+            ("Instance maps", record["instances"]),
+            ("Images and truth", self.board.config["images"]),
+        ]
+        if record["run"]:
+            told += [("Weights", str(Path(record["run"]).with_name("weights.safetensors"))), ("Run", record["run"])]
+            told.append(("History", record["history"]))
+        return [*told, ("Configuration slice", f"sha256 {files.digest(files.canonical(record['config']))}")]
+
+
+def entries(board: Board) -> list[Entry]:
+    """Entries of a leaderboard in the order of its rows. Raises KaryobenchError naming a file that cannot be read."""
+    return [_entry(board, run, row) for run, row in zip(board.runs, board.config["rows"], strict=True)]
+
+
+def by_experiment(listed: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Entries grouped by experiment, in the order in which experiments first occur."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in listed:
+        groups.setdefault(entry.run.experiment, []).append(entry)
+    return groups
+
+
+def file_name(name: str) -> str:
+    """The name itself where it is safe in a path and a link, else its safe part with a digest that keeps it unique."""
+    if _SAFE.fullmatch(name):
+        return name
+    return f"{re.sub('[^A-Za-z0-9_-]+', '-', name).strip('-')[:40] or 'x'}-{files.digest(name)[:8]}"
+
+
+def _entry(board: Board, run: Run, row: dict[str, Any]) -> Entry:
+    scores = image_scores(run.counts, board.config["metrics"])
+    images = pd.concat([run.counts[["image", "n_true", "n_pred", "missing"]], scores], axis=1)
+    if row["run"] is None:
+        return Entry(board, run, row, images, None, None)
+    return Entry(board, run, row, images, json.loads(Path(row["run"]).read_text("utf-8")), _history(row["history"]))
+
+
+def _history(path: str) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, usecols=_HISTORY_COLUMNS, dtype=float)
+    except (OSError, ValueError) as error:
+        raise KaryobenchError(f"{path}: cannot be read as a training history ({error}); run train again") from None

@@ -1,0 +1,101 @@
+"""The measured rows of a leaderboard: counts per image of each experiment and seed, with its budget and device."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from karyobench.datasets.store import reading
+from karyobench.errors import KaryobenchError
+from karyobench.metrics.counts import read_counts
+from karyobench.metrics.scores import thresholds
+from karyobench.metrics.thresholds import column
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment under one seed. device: `-` where nothing was trained. counts: one row per image of the split."""
+
+    experiment: str
+    system: str
+    task: str
+    seed: int
+    steps: int
+    device: str
+    trained: bool
+    counts: pd.DataFrame
+
+    @property
+    def fake(self) -> bool:
+        """Whether the system is one of the permanent fakes, which read the truth."""
+        return self.system.startswith("oracle_")
+
+
+@dataclass(frozen=True)
+class Board:
+    """All that the tables are made of. subset: what part of the dataset was at hand, empty for all of it."""
+
+    config: dict[str, Any]
+    subset: str
+    runs: list[Run]
+
+    @property
+    def images(self) -> pd.DataFrame:
+        """Counts of the first run: the images, their groups and their nuclei are the same in all."""
+        return self.runs[0].counts
+
+
+def load(config: dict[str, Any], metrics: list[str], runs: list[str], dataset: str | Path) -> Board:
+    """Read the files of a leaderboard.
+
+    config: the leaderboard's slice; `metrics` and `runs` are the files that its rows name, in their order. dataset:
+    HDF5, whose attribute `subset` tells of a partial mirror. Raises KaryobenchError when a file cannot be read, the
+    options and the rows disagree, the rows were scored on different images, or counts at a threshold are not there.
+    """
+    rows = config["rows"]
+    if not rows:
+        raise KaryobenchError(f"leaderboard '{config['name']}' names no experiments; list at least one")
+    _check_options("metrics", [row["metrics"] for row in rows], metrics)
+    _check_options("runs", [row["run"] for row in rows if row["run"]], runs)
+    loaded = [_run(row, config["split"]) for row in rows]
+    for row, run in zip(rows, loaded, strict=True):
+        _check_images(run.counts, loaded[0].counts, row["metrics"])
+        _check_thresholds(run.counts, config["metrics"], row["metrics"])
+    with reading(dataset) as store:
+        return Board(config, store.about.get("subset", ""), loaded)
+
+
+def _run(row: dict[str, Any], split: str) -> Run:
+    counts = read_counts(row["metrics"])
+    counts = counts[counts["split"] == split].reset_index(drop=True)
+    if counts.empty:
+        raise KaryobenchError(f"{row['metrics']}: no image of split '{split}'; run evaluate again")
+    kept = {name: row[name] for name in ("experiment", "system", "task", "seed", "steps")}
+    return Run(**kept, device=_device(row["run"]), trained=row["run"] is not None, counts=counts)
+
+
+def _device(path: str | None) -> str:
+    if path is None:
+        return "-"
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))["device"]
+    except (OSError, ValueError, KeyError) as error:
+        raise KaryobenchError(f"{path}: cannot be read as a run record ({error!r}); run train again") from None
+
+
+def _check_options(option: str, named: list[str], given: list[str]) -> None:
+    if named != given:
+        raise KaryobenchError(f"--{option} must give the files of the rows in --config, in their order: {named}")
+
+
+def _check_images(counts: pd.DataFrame, first: pd.DataFrame, path: str) -> None:
+    if not counts[["image", "n_true"]].equals(first[["image", "n_true"]]):
+        raise KaryobenchError(f"{path}: scored on other images or truth than the first row; run evaluate again")
+
+
+def _check_thresholds(counts: pd.DataFrame, metrics: dict[str, Any], path: str) -> None:
+    missing = [column("tp", t) for t in thresholds(metrics) if column("tp", t) not in counts]
+    if missing:
+        raise KaryobenchError(f"{path}: no column {missing[0]}; run evaluate again with the thresholds of `metrics`")

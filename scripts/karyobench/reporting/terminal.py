@@ -1,0 +1,70 @@
+"""Leaderboards in a terminal, from the CSV files that the workflow wrote."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from karyobench.errors import KaryobenchError
+
+_SHOWN = ("experiment", "seed", "aji", "f1", "ap", "pq", "dice", "pixel_accuracy", "n_missing", "steps", "device")
+_TRUTH = {"pseudo": "PSEUDO-TRUTH", "manual": "truth by people", "synthetic": "synthetic truth"}
+_COUNTS = {"seed", "n_missing", "steps"}
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """A leaderboard or its summary, all cells text. Raises KaryobenchError naming a file that is none."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise KaryobenchError(f"{path}: cannot be read as a leaderboard ({error}); run the study first") from None
+    missing = [name for name in ("experiment", "aji", "source") if name not in table]
+    if missing:
+        raise KaryobenchError(f"{path}: no column {', '.join(missing)}; give the CSV of a leaderboard or its summary")
+    return table
+
+
+def heading(path: str | Path, table: pd.DataFrame) -> str:
+    """One line: leaderboard, split, size and kind of truth."""
+    name = Path(path).stem.removesuffix("_summary")
+    first = table.iloc[0]
+    about = f"{first['split']} split of {first['dataset']}, {first['n_images']} images, {first['n_nuclei']} nuclei"
+    subset = ", SUBSET" if first["subset"] else ""
+    return f"{name}: {about}, {_TRUTH[first['truth']]}{subset}"
+
+
+def measured(table: pd.DataFrame) -> str:
+    """The measured rows in aligned columns, scores with three decimals and their spread over seeds."""
+    rows = table[table["source"] == "measured"]
+    columns = [name for name in _SHOWN if name in table]
+    cells = [[_cell(row, name) for name in columns] for row in rows.to_dict("records")]
+    return aligned([columns, *cells])
+
+
+def published(table: pd.DataFrame) -> str:
+    """The published rows, each with its figures and images; empty where there are none."""
+    rows = table[table["source"] == "published"].to_dict("records")
+    scores = [name for name in _SHOWN if name in table and name not in {"experiment", "device", *_COUNTS}]
+    cells = []
+    for row in rows:
+        figures = [f"{name} {row[name]}" for name in scores if row[name]]
+        cells.append([row["experiment"], "; ".join([*figures, row["other_scores"]]).strip("; "), row["split"]])
+    return aligned([["published, not measured here", "figures", "images"], *cells]) if cells else ""
+
+
+def aligned(cells: list[list[str]]) -> str:
+    """Header and rows in columns, the first to the left and the others to the right, ruled below the header."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for first, *others in cells:
+        padded = [first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True))]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def _cell(row: dict[str, str], name: str) -> str:
+    if name == "experiment":
+        return f"{row[name]} (fake)" if row["note"].startswith("fake") else row[name]
+    if name in _COUNTS or name == "device":
+        return row[name]
+    spread = row.get(f"{name}_spread")
+    return f"{float(row[name]):.3f}" + (f" ± {float(spread):.3f}" if spread else "")

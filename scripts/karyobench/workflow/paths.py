@@ -1,0 +1,36 @@
+"""Where every file of the workflow lies, relative to the working directory; braces hold Snakemake's wildcards."""
+
+RAW = "resources/raw/{dataset}/source.json"
+PARTIAL = "resources/partial/{dataset}"
+DATASET = "results/datasets/{dataset}.h5"
+SPLIT = "results/splits/{dataset}.csv"
+STAINED = "results/stain/{stain}/{dataset}.h5"
+PATCHES = "results/patches/{patches}.h5"
+MODEL = "results/models/{experiment}/{seed}/"
+WEIGHTS = MODEL + "weights.safetensors"
+HISTORY = MODEL + "history.csv"
+RUN = MODEL + "run.json"
+CARD = MODEL + "card.md"
+CHECKPOINTS = "results/checkpoints/{experiment}/{seed}"
+PREDICTIONS = "results/predictions/{experiment}/{seed}/{dataset}.h5"
+INSTANCES = "results/instances/{experiment}/{seed}/{dataset}.h5"
+METRICS = "results/metrics/{experiment}/{seed}/{dataset}.csv"
+LEADERBOARD = "results/leaderboards/{leaderboard}.csv"
+SUMMARY = "results/leaderboards/{leaderboard}_summary.csv"
+MARKDOWN = "results/leaderboards/{leaderboard}.md"
+LATEX = "results/leaderboards/{leaderboard}.tex"
+SITE = "results/site/{study}"
+
+
+def log(rule: str, *wildcards: str) -> str:
+    """Log file pattern of a rule: one file per job, named by its wildcards."""
+    return _per_job("logs", rule, wildcards, "log")
+
+
+def benchmark(rule: str, *wildcards: str) -> str:
+    """Benchmark file pattern of a rule (wall time and memory as Snakemake samples them)."""
+    return _per_job("benchmarks", rule, wildcards, "tsv")
+
+
+def _per_job(folder: str, rule: str, wildcards: tuple[str, ...], suffix: str) -> str:
+    return "/".join(["results", folder, rule, *(f"{{{name}}}" for name in wildcards)]) + f".{suffix}"
