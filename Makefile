@@ -12,7 +12,8 @@ PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_
 
 demo: $(VENV)/.installed
 	@$(IN_VENV) snakemake --workflow-profile profiles/demo --config study=demo
-	@$(IN_VENV) python scripts/show.py --study demo
+	@$(IN_VENV) python scripts/show.py --site results/site/demo \
+		--leaderboards results/leaderboards/hgsc_summary.csv results/leaderboards/dsb_sample_summary.csv
 
 plan: $(VENV)/.installed
 	@$(IN_VENV) python scripts/plan.py --study $(STUDY)

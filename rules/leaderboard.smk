@@ -3,6 +3,7 @@ rule leaderboard:
         metrics=catalogue.metric_files,
         runs=catalogue.run_files,
         dataset=catalogue.leaderboard_images,
+        published=catalogue.published,
     output:
         csv=paths.LEADERBOARD,
         summary=report(

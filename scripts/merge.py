@@ -2,7 +2,7 @@
 
 The configuration slice is the system's "module" and "instances". Example:
   python scripts/merge.py --config '{"module":"oracle_truth","instances":{"min_edge":3}}'
-    --predictions results/predictions/truth-hgsc/0/hgsc.h5 --output results/instances/truth-hgsc/0/hgsc.h5
+    --predictions results/predictions/truth/1/hgsc.h5 --output results/instances/truth/1/hgsc.h5
 """
 
 import argparse

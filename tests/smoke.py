@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = ("Snakefile", "config.yaml", "rules", "envs", "profiles", "scripts")
 FAKES = ("oracle_truth", "oracle_empty", "oracle_shifted", "oracle_merged", "oracle_split")
-TILE = 64
+TILE = synthetic.TILE
 
 
 def make_workdir(path: Path) -> Path:
@@ -66,7 +66,7 @@ def config() -> dict[str, Any]:
 
 
 def _fake(name: str) -> dict[str, Any]:
-    predict = {"tile": TILE, **({"shift": [4, 0]} if name == "oracle_shifted" else {})}
+    predict = {"tile": TILE, **({"shift": list(synthetic.SHIFT)} if name == "oracle_shifted" else {})}
     return {"module": name, "predict": predict, "instances": {"min_edge": 3}}
 
 

@@ -16,6 +16,7 @@ from karyobench.errors import KaryobenchError
 from karyobench.inference.merge import merge
 from karyobench.inference.predict import predict, tiles_of
 from karyobench.inference.seams import relabel
+from karyobench.metrics.counts import count_image
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -31,6 +32,8 @@ def predict(network, tile, config):
 def instances(maps, config):
     return (maps[0] > config["instances"]["above"]).astype(int)
 """
+
+HE = {"image_type": "he"}
 
 
 def rectangles(height=40, width=50):
@@ -48,9 +51,9 @@ def data(tmp_path):
     image = np.repeat(np.where(labels > 0, 200, 10).astype(np.uint8)[..., None], 3, axis=2)
     cut = {"parent": "slide", "box": [5, 7, 45, 57]}
     with writing(tmp_path / "images.h5") as writer:
-        writer.add(Field("a", image, labels))
-        writer.add(Field("b", image[::-1].copy(), labels[::-1].copy(), cut))
-        writer.add(Field("c", image, None))
+        writer.add(Field("a", image, labels, HE))
+        writer.add(Field("b", image[::-1].copy(), labels[::-1].copy(), {**HE, **cut}))
+        writer.add(Field("c", image, None, HE))
     rows = ["image,split,group,stratum", "a,test,a,he", "b,test,b,he", "c,train,c,he"]
     (tmp_path / "split.csv").write_text("\n".join(rows) + "\n")
     (tmp_path / "grey.py").write_text(MAPS_SYSTEM)
@@ -120,7 +123,9 @@ def test_two_runs_write_the_same_bytes(data):
 
 def test_a_system_sees_context_zeros_parent_and_no_truth(data):
     system = SimpleNamespace(OUTPUT="maps", CONTEXT=(2, 1))
-    item = Field("b", np.full((4, 6, 3), 9, np.uint8), np.ones((4, 6), np.int32), {"parent": "p", "box": [1, 2, 5, 8]})
+    item = Field(
+        "b", np.full((4, 6, 3), 9, np.uint8), np.ones((4, 6), np.int32), {**HE, "parent": "p", "box": [1, 2, 5, 8]}
+    )
     first, second = tiles_of(item, system, {"predict": {"tile": 4, "overlap": 2}})
     assert (first.box, second.box) == ((0, 0, 4, 4), (0, 2, 4, 6))
     assert first.image.shape == second.image.shape == (7, 7, 3)
@@ -132,13 +137,13 @@ def test_a_system_sees_context_zeros_parent_and_no_truth(data):
 
 
 def test_an_image_that_is_no_cut_is_its_own_parent(data):
-    item = Field("a", np.zeros((4, 6, 3), np.uint8), None)
+    item = Field("a", np.zeros((4, 6, 3), np.uint8), None, HE)
     (tile,) = tiles_of(item, SimpleNamespace(OUTPUT="maps"), {"predict": {"tile": None}})
     assert (tile.parent, tile.parent_box) == ("a", (0, 0, 4, 6))
 
 
 def test_tiles_of_instances_never_overlap(data):
-    item = Field("a", np.zeros((40, 40, 3), np.uint8), None)
+    item = Field("a", np.zeros((40, 40, 3), np.uint8), None, HE)
     system = SimpleNamespace(OUTPUT="instances")
     boxes = [t.box for t in tiles_of(item, system, {"predict": {"tile": 20, "overlap": 8}})]
     assert boxes == [(0, 0, 20, 20), (0, 20, 20, 40), (20, 0, 40, 20), (20, 20, 40, 40)]
@@ -223,3 +228,31 @@ def test_the_steps_run_by_hand_without_torch(data):
         assert "torch" not in done.stderr
     with h5py.File(data / "instances.h5") as file:
         assert np.array_equal(file["a/instances"], relabel(rectangles())[0])
+
+
+MOVED = (12 - 4) * (10 - 1) / (2 * 12 * 10 - (12 - 4) * (10 - 1))
+
+
+@pytest.mark.parametrize("tile", [None, 48])
+@pytest.mark.parametrize(
+    ("fake", "nuclei", "matched", "aji"),
+    [
+        ("truth", 16, 16, 1),
+        ("empty", 0, 0, 0),
+        ("shifted", 16, 0, MOVED),  # IoU 3/7
+        ("merged", 8, 0, 1 / 2),  # each of two equal nuclei has IoU 1/2, which is not above 1/2
+        ("split", 32, 0, 1 / 3),  # the half that is left over counts in the union: (1/2) / (1 + 1/2)
+    ],
+)
+def test_the_fakes_score_as_computed_by_hand(tmp_path, fake, nuclei, matched, aji, tile):
+    labels = np.zeros((96, 96), np.int32)
+    for number, (row, column) in enumerate(np.ndindex(4, 4), 1):
+        labels[24 * row + 6 : 24 * row + 18, 24 * column + 7 : 24 * column + 17] = number
+    with writing(tmp_path / "images.h5") as writer:
+        writer.add(Field("a", np.zeros((96, 96, 3), np.uint8), labels, HE))
+    (tmp_path / "split.csv").write_text("image,split,group,stratum\na,test,a,\n")
+    predicting = {"tile": tile, "shift": [4, -1]}
+    found = run(tmp_path, {"module": f"oracle_{fake}", "predict": predicting, "instances": {"min_edge": 3}})["a"]
+    counts = count_image(labels, found, [0.5])
+    assert (counts["n_pred"], counts["tp@0.50"]) == (nuclei, matched)
+    assert counts["aji_intersection"] / counts["aji_union"] == pytest.approx(aji)

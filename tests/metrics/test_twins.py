@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from karyobench.metrics import contingency as module
 from karyobench.metrics.contingency import contingency
 from karyobench.metrics.counts import count_image

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from karyobench.errors import KaryobenchError
 from karyobench.metrics.contingency import contingency
 from karyobench.metrics.counts import count_image
@@ -95,13 +96,21 @@ def test_example_b_scores(example_b):
     assert match_counts(contingency(*example_b), 0.5) == (0, 1, 2, 0)
 
 
-def test_aji_tie_takes_the_lowest_label_and_serves_two_truths():
-    # Two predictions share the first truth equally; the first is used, the second adds its area.
-    truth = labels((4, 6), (0, 4, 0, 4))
-    predicted = labels((4, 6), (0, 4, 0, 2), (0, 4, 2, 6))
-    assert aji_counts(contingency(truth, predicted)) == (8, 16 + 16)
-    mirrored = labels((4, 6), (0, 2, 0, 4), (2, 4, 0, 4))
-    assert aji_counts(contingency(truth, mirrored)) == (8, 16 + 8)
+@pytest.mark.parametrize(("first", "expected"), [("small", (2, 8 + 7)), ("large", (3, 12 + 2))])
+def test_aji_tie_takes_the_lowest_label(first, expected):
+    # Truth of 8 pixels; predictions with 2 of 8 and 3 of 12 in common: both IoU 1/4. The unused one adds its area.
+    truth = labels((2, 8), (0, 1, 0, 8))
+    predicted = np.zeros((2, 8), np.int32)
+    small, large = (1, 2) if first == "small" else (2, 1)
+    predicted[0, 0:2] = small
+    predicted[0, 5:8] = large
+    predicted[1, 4:8] = large
+    assert aji_counts(contingency(truth, predicted)) == expected
+
+
+def test_aji_prediction_may_serve_two_truths():
+    truth = labels((4, 4), (0, 2, 0, 4), (2, 4, 0, 4))
+    assert aji_counts(contingency(truth, np.ones((4, 4), np.int32))) == (16, 32)
 
 
 OBJECT_SCORES = ["dice", "f1", "aji", "ap", "pq", "sq", "dq"]

@@ -7,7 +7,7 @@ from skimage.color import hed2rgb
 from karyobench.errors import KaryobenchError
 from karyobench.systems import otsu, watershed
 from karyobench.systems.base import Tile
-from karyobench.systems.common import chosen, cleaned, foreground, nuclear, without_small
+from karyobench.systems.common import cleaned, foreground, nuclear, without_small
 
 CLEANING = {"median": 3, "max_hole": 20, "min_area": 30}
 H = {"instances": {**CLEANING, "h": 2}}
@@ -29,30 +29,24 @@ def stained(mask):
 
 
 MASK = discs([(20, 20), (50, 70)], 10)
-IMAGES = {"intensity": grey(MASK, 120, 15), "inverted": grey(MASK, 60, 220), "hematoxylin": stained(MASK)}
+IMAGES = {"fluorescence": grey(MASK, 120, 15), "brightfield": grey(MASK, 60, 220), "he": stained(MASK)}
 
 
-def tile_of(image):
+def tile_of(image, image_type="fluorescence"):
     box = (0, 0, *image.shape[:2])
-    return Tile(image, "a", box, "a", box)
+    return Tile(image, "a", box, "a", box, image_type)
 
 
-@pytest.mark.parametrize("channel", sorted(IMAGES))
-def test_the_channel_is_chosen_and_separates_the_nuclei(channel):
-    assert chosen(IMAGES[channel]) == channel
-    for name in (channel, "auto"):
-        assert np.array_equal(foreground(IMAGES[channel], name), MASK)
+@pytest.mark.parametrize("image_type", sorted(IMAGES))
+@pytest.mark.parametrize("system", [otsu, watershed])
+def test_the_nuclear_channel_of_each_image_type_separates_the_nuclei(system, image_type):
+    maps = system.predict(None, tile_of(IMAGES[image_type], image_type), {})
+    assert np.array_equal(maps[0], MASK)
 
 
-def test_dense_dark_nuclei_stay_bright_on_dark():
-    dense = discs([(20, 20), (20, 50), (20, 80), (55, 20), (55, 50), (55, 80)], 17)
-    assert dense.mean() > 0.6
-    assert chosen(grey(dense, 150, 5)) == "intensity"
-
-
-def test_an_unknown_channel_is_refused():
-    with pytest.raises(KaryobenchError, match="'hematoxilin'.*did you mean 'hematoxylin'"):
-        nuclear(IMAGES["intensity"], "hematoxilin")
+def test_an_unknown_image_type_is_refused():
+    with pytest.raises(KaryobenchError, match=r"'fluorescense'.*did you mean 'fluorescence'"):
+        nuclear(IMAGES["fluorescence"], "fluorescense")
 
 
 def test_the_threshold_maximises_the_variance_between_classes():
@@ -64,14 +58,14 @@ def test_the_threshold_maximises_the_variance_between_classes():
         return len(low) * len(high) * (low.mean() - high.mean()) ** 2
 
     best = max([10, 20, 30, 90, 100], key=between)
-    assert np.array_equal(foreground(np.repeat(image[..., None], 3, axis=2), "intensity"), image > best)
+    assert np.array_equal(foreground(np.repeat(image[..., None], 3, axis=2), "fluorescence"), image > best)
 
 
 @pytest.mark.parametrize("system", [otsu, watershed])
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_a_blank_image_has_no_nuclei(system, value):
     image = np.full((40, 50, 3), value, np.uint8)
-    maps = system.predict(None, tile_of(image), {"predict": {"channel": "auto"}})
+    maps = system.predict(None, tile_of(image), {})
     assert maps.dtype == np.float32
     assert maps.shape == (1, 40, 50)
     assert not system.instances(maps, H).any()

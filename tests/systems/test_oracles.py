@@ -25,7 +25,7 @@ label_maps = hnp.arrays(
 def tile_of(truth, box=None):
     box = box or (0, 0, *truth.shape)
     image = np.zeros((box[2] - box[0], box[3] - box[1], 3), np.uint8)
-    return Tile(image, "a", box, "a", (0, 0, *truth.shape), truth)
+    return Tile(image, "a", box, "a", (0, 0, *truth.shape), "he", truth)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -30,7 +30,7 @@ def download(dataset: str, source: dict[str, Any], mirror: str, partial: Path, o
     given = [kind for kind in kinds if kind in source]
     if len(given) != 1:
         raise KaryobenchError(f"datasets.{dataset}.source has {given or 'none'} of {list(kinds)}; it needs exactly one")
-    copies = mirrors.copies(mirror, dataset) if mirror else []
+    copies = mirrors.copies(Path(mirror), dataset) if mirror else []
     try:
         found, origin = kinds[given[0]](dataset, source, copies, partial, output.parent)
     except OSError as error:
@@ -134,7 +134,7 @@ def _from_addresses(dataset: str, source: dict[str, Any], partial: Path, target:
             _from_address(url, source.get("sha256"), partial, target)
         except transfer.TransferError as fault:
             log.warning("%s", fault)
-            faults.append(f"  {fault}\n")
+            faults.append(f"  - {fault}\n")
         else:
             verified = source.get("sha256") is not None
             return Origin("official" if verified or url == source["url"] else "mirror", verified)
@@ -170,11 +170,11 @@ def _list_local(
     """Local files are listed and stay where they are."""
     path = Path(source["local"])
     if not path.exists():
-        raise KaryobenchError(f"dataset '{dataset}': source.local is {path}, which does not exist; correct the path")
+        raise KaryobenchError(f"datasets.{dataset}.source.local is {path}, which does not exist; correct the path")
     root = receipts.local_folder(path)
     found = sorted(p for p in (path.rglob("*") if path.is_dir() else [path]) if _is_data(p))
     if not found:
-        raise KaryobenchError(f"dataset '{dataset}': {path} holds no files")
+        raise KaryobenchError(f"datasets.{dataset}.source.local is {path}, which holds no files")
     return {p.relative_to(root).as_posix(): receipts.entry(p) for p in found}, Origin("local", verified=False)
 
 

@@ -4,7 +4,10 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import imagecodecs
 import numpy as np
+import tifffile
+from PIL import Image
 
 from karyobench.errors import KaryobenchError
 
@@ -22,7 +25,7 @@ def read_image(data: bytes, name: str, stretch: Sequence[float] | None = None) -
     """
     pixels = _colour_channels(_decode(data, name), name)
     if stretch is not None:
-        pixels, notes = _rescaled(pixels, stretch)
+        pixels, notes = _rescaled(pixels, stretch, name)
     elif pixels.dtype == bool:
         pixels, notes = pixels.astype(np.uint8) * 255, {}
     elif pixels.dtype == np.uint8:
@@ -64,32 +67,20 @@ def _decode(data: bytes, name: str) -> np.ndarray:
     """
     try:
         if data.startswith(_PNG):
-            pixels = _decode_png(data)
+            pixels = imagecodecs.png_decode(data)
         elif data.startswith(_TIFF):
-            pixels = _decode_tiff(data)
+            pixels = tifffile.imread(io.BytesIO(data))
         else:
             pixels = _decode_other(data)
+    except MemoryError:
+        raise
     except Exception as error:
         # The decoders raise exceptions of many unrelated kinds on damaged data; all mean the same to the user.
         raise KaryobenchError(f"{name}: damaged, truncated, or no image ({error}); replace the file") from error
     return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
 
 
-def _decode_png(data: bytes) -> np.ndarray:
-    import imagecodecs
-
-    return imagecodecs.png_decode(data)
-
-
-def _decode_tiff(data: bytes) -> np.ndarray:
-    import tifffile
-
-    return tifffile.imread(io.BytesIO(data))
-
-
 def _decode_other(data: bytes) -> np.ndarray:
-    from PIL import Image
-
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("RGB") if image.mode in ("P", "YCbCr") else image)
 
@@ -103,12 +94,17 @@ def _colour_channels(pixels: np.ndarray, name: str) -> np.ndarray:
         return pixels
     opaque = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1
     if (pixels[..., -1] != opaque).any():
-        raise KaryobenchError(f"{name}: has transparent pixels; flatten it onto its background first")
+        raise KaryobenchError(
+            f"{name}: has transparent pixels in its alpha channel; flatten it onto a background first"
+        )
     return pixels[..., 0] if layout == 2 else pixels[..., :3]
 
 
-def _rescaled(pixels: np.ndarray, stretch: Sequence[float]) -> tuple[np.ndarray, dict[str, Any]]:
+def _rescaled(pixels: np.ndarray, stretch: Sequence[float], name: str) -> tuple[np.ndarray, dict[str, Any]]:
     """Stretch the range between two percentiles of the image to 0..255; an image without contrast becomes 0."""
+    pixels = pixels.astype(np.float64)
+    if not np.isfinite(pixels).all():
+        raise KaryobenchError(f"{name}: has pixels that are not finite numbers; replace them first")
     low, high = np.percentile(pixels, stretch)
     scaled = (pixels - low) / max(high - low, np.finfo(float).tiny)
     notes = {"intensity_percentiles": list(stretch), "intensity_range": [float(low), float(high)]}

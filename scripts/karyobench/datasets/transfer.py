@@ -30,7 +30,7 @@ class TransferError(KaryobenchError):
     """An address that did not give its file, after all retries."""
 
 
-class _Interrupted(Exception):
+class _InterruptedError(Exception):
     """A fault that may pass."""
 
 
@@ -49,7 +49,7 @@ def transfer(url: str, partial: Path) -> None:
         before = _size(partial)
         try:
             return _attempt(url, partial)
-        except _Interrupted as fault:
+        except _InterruptedError as fault:
             failures = 0 if _size(partial) > before else failures
             if failures == len(PAUSES):
                 raise TransferError(f"{url}: {fault} ({failures + 1} attempts)") from None
@@ -78,25 +78,25 @@ def _attempt(url: str, partial: Path) -> None:
     except urllib.error.URLError as error:
         if isinstance(error.reason, _FINAL_CAUSES):
             raise TransferError(f"{url}: {error.reason}") from None
-        raise _Interrupted(error.reason) from None
+        raise _InterruptedError(error.reason) from None
     except (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-        raise _Interrupted(f"{type(error).__name__} {error}".strip()) from None
+        raise _InterruptedError(f"{type(error).__name__} {error}".strip()) from None
 
 
 def _judge_status(url: str, error: urllib.error.HTTPError, partial: Path) -> None:
     if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         discard(partial)
-        raise _Interrupted("the file has changed on the server; starting again") from None
+        raise _InterruptedError("the file has changed on the server; starting again") from None
     if error.code in _TRANSIENT_STATUS:
-        raise _Interrupted(f"HTTP {error.code} {error.reason}") from None
+        raise _InterruptedError(f"HTTP {error.code} {error.reason}") from None
     raise TransferError(f"{url}: HTTP {error.code} {error.reason}") from None
 
 
 def _receive(reply: http.client.HTTPResponse, partial: Path, start: int) -> None:
-    """Append the reply after `start` bytes; 0 starts the file again. Raises _Interrupted if the reply falls short."""
+    """Append the reply after `start` bytes; 0 starts the file again. Raises _InterruptedError if it falls short."""
     if start and not reply.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
         discard(partial)
-        raise _Interrupted("the server sent another range than asked for; starting again")
+        raise _InterruptedError("the server sent another range than asked for; starting again")
     told = reply.headers.get("Content-Length")
     length = start + int(told) if told else None
     with open(partial, "r+b" if start else "wb") as out:
@@ -109,7 +109,7 @@ def _receive(reply: http.client.HTTPResponse, partial: Path, start: int) -> None
             out.write(block)
             _report(partial, out.tell() - len(block), out.tell(), length)
     if length is not None and _size(partial) != length:
-        raise _Interrupted(f"the connection ended after {_size(partial)} of {length} bytes")
+        raise _InterruptedError(f"the connection ended after {_size(partial)} of {length} bytes")
 
 
 def _write_note(partial: Path, reply: http.client.HTTPResponse, length: int | None) -> None:

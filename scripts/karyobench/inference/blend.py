@@ -1,5 +1,7 @@
 """One set of dense maps from the maps of overlapping tiles."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from karyobench.inference.tiles import Prediction, Span, spans
@@ -26,7 +28,7 @@ def ramps(axis: list[Span], length: int) -> dict[Span, np.ndarray]:
 
     Where two spans overlap by n pixels, the weights are i / (n + 1) for i = n..1 in one and 1..n in the other.
     """
-    overlaps = [0, *(before[1] - after[0] for before, after in zip(axis, axis[1:], strict=False)), 0]
+    overlaps = [0, *(before[1] - after[0] for before, after in pairwise(axis)), 0]
     raw = [_ramp(stop - start, *overlaps[i : i + 2]) for i, (start, stop) in enumerate(axis)]
     total = np.zeros(length)
     for (start, stop), weight in zip(axis, raw, strict=True):

@@ -1,5 +1,7 @@
 """The network of a trained system, ready to predict. Torch is imported only when there is one."""
 
+import os
+import textwrap
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +26,7 @@ def load_network(system: ModuleType, config: dict[str, Any], weights: str | Path
     if weights is None:
         raise KaryobenchError(f"system '{config['module']}' is trained: name its weights file")
 
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's matrix products are deterministic only so
     import torch
 
     torch.set_num_threads(config["threads"])
@@ -33,7 +36,8 @@ def load_network(system: ModuleType, config: dict[str, Any], weights: str | Path
         network.load_state_dict(_read(weights))
     except RuntimeError as error:
         raise KaryobenchError(
-            f"{weights}: these weights are not those of system '{config['module']}' as configured: {error}"
+            f"{weights}: these weights are not those of system '{config['module']}' as configured: "
+            f"{textwrap.shorten(str(error), 500)}"
         ) from None
     return network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 

@@ -14,9 +14,9 @@ from karyobench.datasets.store import Field, create_hdf5, reading
 from karyobench.errors import KaryobenchError
 from karyobench.inference.networks import Network, inference, load_network
 from karyobench.inference.tiles import crop, start_image, write_tile
-from karyobench.patches.tiling import grid
+from karyobench.patches.tiling import Box, grid
 from karyobench.systems import registry
-from karyobench.systems.base import Box, Tile
+from karyobench.systems.base import Tile
 
 log = logging.getLogger("karyobench")
 
@@ -58,6 +58,7 @@ def tiles_of(item: Field, system: ModuleType, config: dict[str, Any]) -> Iterato
             box=box,
             parent=item.attributes.get("parent") or item.id,
             parent_box=tuple(item.attributes.get("box") or (0, 0, height, width)),
+            image_type=item.attributes["image_type"],
             truth=item.instances if uses_truth else None,
         )
 
@@ -75,9 +76,7 @@ def _boxes(height: int, width: int, output: str, settings: dict[str, Any]) -> li
     return grid(height, width, settings["tile"], settings.get("overlap", 0) if output == "maps" else 0)
 
 
-def _predict_image(
-    system: ModuleType, network: Network, item: Field, config: dict[str, Any], target: h5py.File
-) -> int:
+def _predict_image(system: ModuleType, network: Network, item: Field, config: dict[str, Any], target: h5py.File) -> int:
     """Number of tiles written; 0, and no trace of the image, when the system has no prediction for one of them."""
     group = start_image(target, item.id, item.image.shape[:2], system.OUTPUT)
     count = 0

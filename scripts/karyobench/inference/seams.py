@@ -8,6 +8,7 @@ at most once per seam. Vertical seams come first, left to right, then horizontal
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def _paste(tiles: list[Prediction], height: int, width: int) -> tuple[np.ndarray
 
 
 def _seams(axis: list[Span]) -> list[int]:
-    if any(before[1] != after[0] for before, after in zip(axis, axis[1:], strict=False)):
+    if any(before[1] != after[0] for before, after in pairwise(axis)):
         raise KaryobenchError("tiles of instance maps must not overlap; predict them again with overlap 0")
     return [start for start, _ in axis[1:]]
 

@@ -1,6 +1,7 @@
 """Tiles of an image: what a system sees, what it predicted, and the grid that they form."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import h5py
 import numpy as np
@@ -63,5 +64,5 @@ def spans(boxes: Iterable[Box], height: int, width: int) -> tuple[list[Span], li
 
 
 def _covers(axis: list[Span], length: int) -> bool:
-    touching = all(after[0] <= before[1] < after[1] for before, after in zip(axis, axis[1:], strict=False))
+    touching = all(after[0] <= before[1] < after[1] for before, after in pairwise(axis))
     return bool(axis) and axis[0][0] == 0 and axis[-1][1] == length and touching

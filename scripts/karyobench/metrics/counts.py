@@ -45,9 +45,7 @@ def write_counts(path: str | Path, counts: pd.DataFrame) -> None:
 def read_counts(path: str | Path) -> pd.DataFrame:
     """Read a table that `write_counts` wrote. Raises KaryobenchError naming a file that is none."""
     try:
-        counts = pd.read_csv(
-            path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, float_precision="round_trip"
-        )
+        counts = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False)
     except (OSError, ValueError) as error:
         raise KaryobenchError(f"{path}: cannot be read as a table of counts ({error}); run evaluate again") from None
     missing = [name for name in (*TEXT_COLUMNS, "n_true", "aji_union") if name not in counts]

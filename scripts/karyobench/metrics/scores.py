@@ -15,10 +15,11 @@ EMPTY_IMAGE_POLICY = (
     "is; no image is dropped; mean IU leaves out a class that neither truth nor prediction has"
 )
 MISSING_PREDICTION_POLICY = (
-    "scored as an empty prediction: every nucleus of the image counts as a false negative; no image is dropped"
+    "scored as an empty prediction: every nucleus of the image counts as a false negative, and an image without nuclei "
+    "as correctly empty; no image is dropped"
 )
-MACRO = "macro: unweighted mean of the per-image scores"
-MICRO = "micro: scores of the counts pooled over images"
+MACRO = "macro, the unweighted mean of the per-image scores"
+MICRO = "micro, the scores of the counts pooled over images"
 
 # Panoptic quality is defined at IoU > 0.5, whatever threshold F1 is reported at.
 _PQ_THRESHOLD = 0.5

@@ -39,5 +39,5 @@ def _move(array: np.ndarray, rows: bool, columns: bool, turns: int) -> np.ndarra
 def _jitter(image: np.ndarray, contrast: float, brightness: float) -> np.ndarray:
     """uint8 image with contrast scaled by 1 + contrast about its mean, then shifted by brightness of full scale."""
     mean = image.mean()
-    changed = (image - mean) * (1 + contrast) + mean + 255 * brightness
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+    levels = (np.arange(256) - mean) * (1 + contrast) + mean + 255 * brightness
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)[image]

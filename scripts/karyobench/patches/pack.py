@@ -57,14 +57,8 @@ class _Source:
     images: store.Store
     dataset: str
     id: str
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        return self.images.attributes(self.id)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.images.shape(self.id)
+    shape: tuple[int, int]
+    attributes: dict[str, Any]
 
 
 _Plan = list[tuple[_Source, list[tuple[int, int]]]]
@@ -106,10 +100,10 @@ def pack(
 
 def _sources(listed: list[tuple[store.Store, str, dict[str, str]]], wanted: str) -> list[_Source]:
     return [
-        _Source(images, dataset, image_id)
-        for images, dataset, split in listed
-        for image_id in sorted(split)
-        if split[image_id] == wanted
+        _Source(images, dataset, image_id, images.shape(image_id), images.attributes(image_id))
+        for images, dataset, parts in listed
+        for image_id in sorted(parts)
+        if parts[image_id] == wanted
     ]
 
 
@@ -144,13 +138,12 @@ def _factors(sources: list[_Source], record: dict[str, Any]) -> list[int]:
 
 
 def _value(source: _Source, attribute: str) -> str:
-    attributes = source.attributes
-    if attribute not in attributes:
+    if attribute not in source.attributes:
         raise KaryobenchError(
             f"patches.oversample.by: image '{source.id}' of dataset '{source.dataset}' has no attribute '{attribute}'"
-            f"{nearest(attribute, attributes)}"
+            f"{nearest(attribute, source.attributes)}"
         )
-    return str(attributes[attribute])
+    return str(source.attributes[attribute])
 
 
 def _write(group: h5py.Group, plan: _Plan, crop: int) -> int:
@@ -162,9 +155,9 @@ def _write(group: h5py.Group, plan: _Plan, crop: int) -> int:
     for source, origins in plan:
         image, truth = source.images.image(source.id), _truth(source)
         for row, column in origins:
-            images[len(nuclei)], patch = sampling.cut(image, truth, row, column, crop)
-            instances[len(nuclei)] = patch
-            nuclei.append(int(patch.max()))
+            patch, labels = sampling.cut(image, truth, row, column, crop)
+            images[len(nuclei)], instances[len(nuclei)] = patch, labels
+            nuclei.append(int(labels.max()))
     _write_origins(group.create_group("origin"), plan)
     types = Counter(source.attributes["image_type"] for source, origins in plan for _ in origins)
     group.attrs.update(

@@ -3,7 +3,7 @@
 from karyobench.metrics.scores import EMPTY_IMAGE_POLICY, MACRO, MICRO, MISSING_PREDICTION_POLICY
 from karyobench.metrics.thresholds import label
 from karyobench.reporting import statistics
-from karyobench.reporting.leaderboard import FAKE, TUNING_TRAINED
+from karyobench.reporting.leaderboard import TUNING_TRAINED
 from karyobench.reporting.published import threshold_range
 from karyobench.reporting.runs import Board
 
@@ -12,6 +12,7 @@ TRUTH = {
     "pseudo": "PSEUDO-TRUTH: made by a program, not by people. Scores tell how well a system agrees with that program",
     "synthetic": "synthetic: exact by construction, on images that are not photographs",
 }
+FAKES = "rows marked (fake) read the truth; their scores are known in closed form and test the workflow"
 
 
 def facts(board: Board) -> list[tuple[str, str]]:
@@ -20,16 +21,16 @@ def facts(board: Board) -> list[tuple[str, str]]:
     if board.subset:
         told.append(("Subset", f"NOT THE WHOLE DATASET: {board.subset}"))
     told += [
-        ("Scores", f"{MACRO}; {MICRO}, are in the CSV as columns that end in _micro"),
+        ("Scores", f"{MACRO}. The CSV also holds {MICRO}, in the columns that end in _micro"),
         ("IoU thresholds", _thresholds(board)),
-        ("Images without nuclei", EMPTY_IMAGE_POLICY),
+        ("Empty images", EMPTY_IMAGE_POLICY),
         ("Missing predictions", MISSING_PREDICTION_POLICY),
         ("Tuning", TUNING_TRAINED),
         ("Budget", "training steps and device stand in each row; 0 and - where nothing is trained"),
         ("Uncertainty", _uncertainty(board)),
     ]
     if any(run.fake for run in board.runs):
-        told.append(("Fake systems", f"rows marked (fake) are no competitors; {FAKE.removeprefix('fake: ')}"))
+        told.append(("Fake systems", FAKES))
     return told
 
 

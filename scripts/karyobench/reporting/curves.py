@@ -14,7 +14,7 @@ _INK, _FAINT, _FIRST, _SECOND = "#010203", "#8b8f94", "#1f6f8b", "#d08a1d"
 # Colours that the page may set: the figure keeps a readable default when it is opened on its own.
 _THEMED = {_INK: "currentColor", **{c: f"var(--{n}, {c})" for n, c in (("first", _FIRST), ("second", _SECOND))}}
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "karyobench", "font.size": 9, "font.family": "DejaVu Sans"}
-_STYLE |= {name: _INK for name in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor")}
+_STYLE |= dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), _INK)
 _STYLE |= {"axes.spines.top": False, "axes.spines.right": False, "grid.color": _FAINT, "grid.alpha": 0.35}
 _WIDTH = 4.8
 

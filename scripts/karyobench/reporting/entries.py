@@ -82,7 +82,14 @@ def _entry(board: Board, run: Run, row: dict[str, Any]) -> Entry:
     images = pd.concat([run.counts[["image", "n_true", "n_pred", "missing"]], scores], axis=1)
     if row["run"] is None:
         return Entry(board, run, row, images, None, None)
-    return Entry(board, run, row, images, json.loads(Path(row["run"]).read_text("utf-8")), _history(row["history"]))
+    return Entry(board, run, row, images, _training(row["run"]), _history(row["history"]))
+
+
+def _training(path: str) -> dict[str, Any]:
+    told = json.loads(Path(path).read_text(encoding="utf-8"))
+    if "minutes" not in told:
+        raise KaryobenchError(f"{path}: the run record holds no 'minutes'; run train again")
+    return told
 
 
 def _history(path: str) -> pd.DataFrame:

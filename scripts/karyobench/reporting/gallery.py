@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -23,7 +24,7 @@ class Card:
     outline_file: str
     window: Box
     shape: tuple[int, int]
-    scores: dict[str, float]
+    scores: dict[str, Any]
 
 
 def choose(images: pd.DataFrame) -> dict[str, str]:
@@ -40,16 +41,16 @@ def choose(images: pd.DataFrame) -> dict[str, str]:
 
 def cards(entry: Entry, folder: Path) -> list[Card]:
     """Draw the chosen images of one entry below `folder`, the site."""
-    scored = entry.images.set_index("image")
+    scored = {row["image"]: row for row in entry.images.to_dict("records")}
     with reading(entry.board.config["images"]) as store, open_hdf5(entry.record["instances"]) as predictions:
         return [
-            _card(entry, store, predictions, folder, image, roles, scored.loc[image].to_dict())
+            _card(entry, store, predictions, folder, image, roles, scored[image])
             for image, roles in choose(entry.images).items()
         ]
 
 
 def _card(
-    entry: Entry, store: Store, predictions: h5py.File, folder: Path, image: str, roles: str, scores: dict[str, float]
+    entry: Entry, store: Store, predictions: h5py.File, folder: Path, image: str, roles: str, scores: dict[str, Any]
 ) -> Card:
     board = f"gallery/{file_name(entry.board.config['name'])}"
     image_file = f"{board}/images/{file_name(image)}.png"
@@ -57,7 +58,8 @@ def _card(
     truth = store.instances(image)
     window = overlays.densest_window(truth, overlays.WINDOW)
     seen = np.s_[window[0] : window[2], window[1] : window[3]]
-    prediction = predictions[f"{image}/instances"][seen] if image in predictions else None
+    predicted = f"{image}/instances"
+    prediction = predictions[predicted][seen] if predicted in predictions else None
     overlays.save_image(folder / image_file, store.image(image)[seen])
     overlays.save_outlines(folder / outline_file, overlays.outlines(truth[seen], prediction))
     return Card(roles, image, image_file, outline_file, window, truth.shape, scores)

@@ -9,8 +9,8 @@ from skimage.segmentation import find_boundaries
 Box = tuple[int, int, int, int]
 
 NOTHING, TRUTH, PREDICTION, BOTH = range(4)
-# Cyan and orange-yellow stay apart on pink tissue, on black fluorescence and for colour-blind readers.
-COLOURS = {TRUTH: "#00d0ff", PREDICTION: "#ffd400", BOTH: "#ffffff"}
+# Apart on pink tissue, on black fluorescence and for colour-blind readers; side by side they blend to grey.
+COLOURS = {TRUTH: "#00d0ff", PREDICTION: "#ff9500", BOTH: "#ffffff"}
 
 WINDOW = 320
 _STRIDE = 16

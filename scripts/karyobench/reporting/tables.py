@@ -23,20 +23,19 @@ _CAPTION_FACTS = ("Data", "Truth", "Subset")
 def markdown(board: Board, summary: pd.DataFrame, published: pd.DataFrame) -> str:
     """The leaderboard as a Markdown page: measured table, facts, systems, and published figures apart."""
     tasks = {run.experiment: f"{run.system}. {run.task}" for run in board.runs}
+    told = facts(board)
+    warnings = [text for _, text in told if text.startswith(("PSEUDO-TRUTH", "NOT THE WHOLE"))]
     parts = [
         f"# {title(board)}",
-        *_warnings(board),
+        *(f"> **{text}.**" for text in warnings),
         _markdown_table(*measured_cells(board, summary)),
-        "\n".join(f"- **{name}**: {text}." for name, text in facts(board)),
+        "\n".join(f"- **{name}**: {text}." for name, text in told if text not in warnings),
         "## Systems",
         "\n".join(f"- `{name}`: {task}" for name, task in tasks.items()),
     ]
     if not published.empty:
-        parts += [
-            "## Published figures",
-            "Taken from papers, not measured here; read the last column before comparing.",
-        ]
-        parts.append(_markdown_table(*published_cells(published)))
+        parts += ["## Published figures", "Taken from papers, not measured here; compare only as the last column says."]
+        parts.append(_markdown_table(*published_cells(board, published)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -54,7 +53,7 @@ def latex(board: Board, summary: pd.DataFrame, published: pd.DataFrame) -> str:
     ]
     if not published.empty:
         lines += ["", "\\medskip", "Published figures, not measured here:", "", "\\smallskip"]
-        lines += _tabular(*published_cells(published))
+        lines += _tabular(*published_cells(board, published))
     lines += ["", "\\medskip", "\\raggedright"]
     lines += [f"{_escaped(f'{name}: {text}')}." for name, text in told.items()]
     return "\n".join([*lines, "\\end{table}"]) + "\n"
@@ -70,10 +69,18 @@ def measured_cells(board: Board, summary: pd.DataFrame) -> tuple[Cells, str]:
     return [header, *rows], "l" + "r" * (len(header) - 1)
 
 
-def published_cells(published: pd.DataFrame) -> tuple[Cells, str]:
+def published_cells(board: Board, published: pd.DataFrame) -> tuple[Cells, str]:
     """Cells and alignment of the published figures, each with its images, source and comparability."""
     scores = [score for score in SCORES if published[score].any()]
-    header = ["system (published)", *scores, "other scores", "images", "source", "comparability"]
+    labels = score_labels(board)
+    header = [
+        "system (published)",
+        *(labels[score] for score in scores),
+        "other scores",
+        "images",
+        "source",
+        "comparability",
+    ]
     columns = ["experiment", *scores, "other_scores", "split", "reference", "note"]
     rows = [[row[name] or "-" for name in columns] for row in published.to_dict("records")]
     return [header, *rows], "l" + "r" * len(scores) + "lttt"
@@ -89,11 +96,6 @@ def _measured_row(row: dict[str, Any], scores: list[str], interval: bool) -> lis
 def _with_spread(row: dict[str, Any], score: str) -> str:
     spread = row[f"{score}_spread"]
     return f"{row[score]:.3f}" if pd.isna(spread) else f"{row[score]:.3f} ± {spread:.3f}"
-
-
-def _warnings(board: Board) -> list[str]:
-    """Facts that a reader must meet before the numbers."""
-    return [f"> **{text}.**" for _, text in facts(board) if text.startswith(("PSEUDO", "NOT THE WHOLE"))]
 
 
 def _markdown_table(cells: Cells, alignment: str) -> str:

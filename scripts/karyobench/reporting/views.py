@@ -8,7 +8,7 @@ import pandas as pd
 
 from karyobench.errors import KaryobenchError
 from karyobench.metrics.scores import SCORES
-from karyobench.reporting import captions
+from karyobench.reporting import captions, tables
 from karyobench.reporting.curves import Bar
 from karyobench.reporting.entries import Entry
 from karyobench.reporting.runs import Board
@@ -47,9 +47,10 @@ def measured(summary: Iterable[Record]) -> list[Record]:
     ]
 
 
-def published(summary: Iterable[Record]) -> list[Record]:
-    """Published rows, in the order of the summary."""
-    return [row for row in summary if row["source"] == "published"]
+def published(board: Board, summary: Iterable[Record]) -> tuple[tables.Cells, str]:
+    """Cells (header first) and alignment of the published rows, as in the tables for papers; nothing without any."""
+    rows = [row for row in summary if row["source"] == "published"]
+    return tables.published_cells(board, pd.DataFrame(rows)) if rows else ([], "")
 
 
 def leads(board: Board, summary: Iterable[Record]) -> list[Record]:
@@ -64,13 +65,13 @@ def leads(board: Board, summary: Iterable[Record]) -> list[Record]:
 
 
 def bars(summary: Iterable[Record]) -> list[Bar]:
-    """Bars of the measured rows, in the order of the summary."""
+    """Bars of the measured rows in the order of the summary, fakes last."""
     return [
         Bar(
             f"{row['experiment']} (fake)" if row["fake"] else row["experiment"],
             *(row["aji"], row["f1"], _interval(row, "aji"), _interval(row, "f1"), row["fake"]),
         )
-        for row in measured(summary)
+        for row in sorted(measured(summary), key=lambda row: row["fake"])
     ]
 
 

@@ -67,7 +67,7 @@ def normalised(item: store.Field, stain: str, rebuild: Callable[[np.ndarray], np
     rebuild: uint8 (H, W, 3) to the same; raises density.Unfit where an image has no stains.
     """
     image, note = item.image, NORMALISED
-    image_type = item.attributes.get("image_type", "unknown")
+    image_type = item.attributes["image_type"]
     if image_type != HE:
         note = f"passed unchanged: image type is {image_type}, not {HE}"
     else:
@@ -80,7 +80,7 @@ def normalised(item: store.Field, stain: str, rebuild: Callable[[np.ndarray], np
 
 
 def choose_reference(
-    reference: str | Path, split: str | Path, choice: dict[str, Any], fit: _Fit, statistics: Callable
+    reference: str | Path, split_file: str | Path, choice: dict[str, Any], fit: _Fit, statistics: Callable
 ) -> tuple[str, Any]:
     """Id and stains of the reference image: the one that `choice` names under `image`, or else the median one.
 
@@ -91,7 +91,7 @@ def choose_reference(
     with store.reading(reference) as images:
         if "image" in choice:
             return choice["image"], _named(images, reference, choice["image"], fit)
-        fits = _training_fits(images, splits.read(split), fit)
+        fits = _training_fits(images, splits.read(split_file), fit)
     if not fits:
         raise KaryobenchError(
             f"{reference}: none of its training images of type {HE} can be the stain reference; "
@@ -104,7 +104,7 @@ def choose_reference(
 
 
 def _named(images: store.Store, path: str | Path, image_id: str, fit: _Fit) -> Any:
-    image_type = images.attributes(image_id).get("image_type", "unknown")
+    image_type = images.attributes(image_id)["image_type"]
     if image_type != HE:
         raise KaryobenchError(f"{path}: reference image '{image_id}' is of type {image_type}, not {HE}; name another")
     try:
@@ -113,10 +113,10 @@ def _named(images: store.Store, path: str | Path, image_id: str, fit: _Fit) -> A
         raise KaryobenchError(f"{path}: image '{image_id}' cannot be the stain reference: {reason}") from None
 
 
-def _training_fits(images: store.Store, split: dict[str, str], fit: _Fit) -> dict[str, Any]:
+def _training_fits(images: store.Store, parts: dict[str, str], fit: _Fit) -> dict[str, Any]:
     fits = {}
     for image_id in images.ids:
-        if split.get(image_id) == "train" and images.attributes(image_id).get("image_type") == HE:
+        if parts.get(image_id) == "train" and images.attributes(image_id)["image_type"] == HE:
             try:
                 fits[image_id] = fit(images.image(image_id))
             except density.Unfit as reason:

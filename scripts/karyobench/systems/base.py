@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Box = tuple[int, int, int, int]
+from karyobench.patches.tiling import Box
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Tile:
 
     image: uint8 (h + before + after, w + before + after, 3), with the system's context on each side, zeros outside
     the image. box: rows r0:r1 and columns c0:c1 of the tile proper within the image. parent_box: where the image lies
-    in its parent. truth: int32 instance map of the whole image, for systems with USES_TRUTH, else None.
+    in its parent. image_type: he, fluorescence or brightfield. truth: int32 instance map of the whole image, for systems
+    with USES_TRUTH, else None.
     """
 
     image: np.ndarray
@@ -42,6 +43,7 @@ class Tile:
     box: Box
     parent: str
     parent_box: Box
+    image_type: str
     truth: np.ndarray | None = None
 
     def cut(self, whole: np.ndarray) -> np.ndarray:

@@ -8,43 +8,25 @@ from skimage.morphology import remove_small_holes
 
 from karyobench.errors import KaryobenchError, nearest
 
-# Fields are far from both limits: of the 598 images of DSB2018, none has a brightness between 0.25 and 0.70, the
-# grey ones have a saturation of exactly 0 and the stained ones at least 0.057.
-_BRIGHT = 0.5
-_COLOURED = 0.03
 
-
-def foreground(image: np.ndarray, channel: str) -> np.ndarray:
-    """Nucleus pixels by Otsu's threshold (1979) on a channel: bool (H, W) from uint8 (H, W, 3)."""
-    levels = _levels(nuclear(image, channel))
+def foreground(image: np.ndarray, image_type: str) -> np.ndarray:
+    """Nucleus pixels by Otsu's threshold (1979) on the nuclear channel: bool (H, W) from uint8 (H, W, 3)."""
+    levels = _levels(nuclear(image, image_type))
     return levels > threshold_otsu(levels)
 
 
-def nuclear(image: np.ndarray, channel: str) -> np.ndarray:
+def nuclear(image: np.ndarray, image_type: str) -> np.ndarray:
     """A channel in which nuclei are brighter than the rest: float (H, W) from uint8 (H, W, 3).
 
-    channel: `hematoxylin` (density by Ruifrok and Johnston's colour deconvolution, 2001), `intensity` (grey level),
-    `inverted` (inverted grey level), or `auto` (`chosen`). Raises KaryobenchError on another name.
+    H&E: hematoxylin density by Ruifrok and Johnston's colour deconvolution (2001). Fluorescence: grey level.
+    Bright field: inverted grey level. Raises KaryobenchError on another image type.
     """
-    if channel == "auto":
-        channel = chosen(image)
-    if channel not in _CHANNELS:
-        raise KaryobenchError(f"key 'predict.channel' is '{channel}'{nearest(channel, ['auto', *_CHANNELS])}")
-    return _CHANNELS[channel](image)
-
-
-def chosen(image: np.ndarray) -> str:
-    """Channel for an image of unknown kind, from its mean brightness and mean saturation (HSV).
-
-    A dark image is fluorescence: `intensity`. A bright one is transmitted light: `hematoxylin` when coloured,
-    `inverted` when grey. On DSB2018 this finds the 487 fluorescence, 97 stained and 14 bright-field images.
-    """
-    high = image.max(axis=2).astype(np.float32)
-    low = image.min(axis=2)
-    if high.mean() < _BRIGHT * 255:
-        return "intensity"
-    saturation = (high - low) / np.maximum(high, 1)
-    return "hematoxylin" if saturation.mean() > _COLOURED else "inverted"
+    if image_type not in _CHANNELS:
+        raise KaryobenchError(
+            f"image_type '{image_type}' has no nuclear channel{nearest(image_type, _CHANNELS)}; "
+            "set it in the dataset's record"
+        )
+    return _CHANNELS[image_type](image)
 
 
 def cleaned(mask: np.ndarray, median: int, max_hole: int) -> np.ndarray:
@@ -77,4 +59,4 @@ def _inverted(image: np.ndarray) -> np.ndarray:
     return 1 - rgb2gray(image)
 
 
-_CHANNELS = {"hematoxylin": _hematoxylin, "intensity": rgb2gray, "inverted": _inverted}
+_CHANNELS = {"he": _hematoxylin, "fluorescence": rgb2gray, "brightfield": _inverted}

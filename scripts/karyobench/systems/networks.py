@@ -1,4 +1,4 @@
-"""What the torch systems share: images as network input, and label maps without their small objects."""
+"""What the torch systems share: images as network input, and where a network lives."""
 
 import numpy as np
 import torch
@@ -13,10 +13,3 @@ def as_input(images: np.ndarray) -> torch.Tensor:
 def device_of(network: nn.Module) -> torch.device:
     """Device that holds the network's weights."""
     return next(network.parameters()).device
-
-
-def drop_small(labels: np.ndarray, min_area: int) -> np.ndarray:
-    """Label map without the objects of fewer than `min_area` pixels; the others keep their labels."""
-    keep = np.bincount(labels.ravel()) >= min_area
-    keep[0] = False
-    return np.where(keep[labels], labels, 0)

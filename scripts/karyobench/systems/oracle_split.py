@@ -24,7 +24,7 @@ def predict(network: None, tile: Tile, config: dict[str, Any]) -> np.ndarray:
 
 def halved(labels: np.ndarray) -> np.ndarray:
     """Cut each nucleus before row (top + bottom) // 2 of its box [top, bottom); one row high, it stays whole."""
-    values, place = np.unique(np.append(0, labels), return_inverse=True)
+    _, place = np.unique(np.append(0, labels), return_inverse=True)
     number = place[1:].reshape(labels.shape)
     middle = np.array([0, *((rows.start + rows.stop) // 2 for rows, _ in ndimage.find_objects(number))])
     lower = np.arange(labels.shape[0])[:, None] >= middle[number]

@@ -1,11 +1,13 @@
 """Label maps made elsewhere (QuPath, Cellpose, HoVer-Net, ...), one file per image in a folder."""
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from karyobench.datasets.images import read_labels
+from karyobench.datasets import images
 from karyobench.errors import KaryobenchError
 from karyobench.systems.base import Tile
 
@@ -27,15 +29,14 @@ def predict(network: None, tile: Tile, config: dict[str, Any]) -> np.ndarray | N
     folder = Path(config["predict"]["folder"])
     if not folder.is_dir():
         raise KaryobenchError(f"key 'predict.folder': there is no folder {folder}")
-    own, parent = _file(folder, tile.image_id), _file(folder, tile.parent)
     r0, c0, r1, c1 = tile.parent_box
-    if own:
-        labels = read_labels(own)
+    if own := _file(folder, tile.image_id):
+        labels = _read(own)
         if labels.shape != (r1 - r0, c1 - c0):
             raise KaryobenchError(f"{own} has shape {labels.shape}, but image '{tile.image_id}' {(r1 - r0, c1 - c0)}")
         return tile.cut(labels)
-    if parent:
-        labels = read_labels(parent)
+    if parent := _file(folder, tile.parent):
+        labels = _read(parent)
         if labels.shape[0] < r1 or labels.shape[1] < c1:
             raise KaryobenchError(
                 f"{parent} has shape {labels.shape}, but image '{tile.image_id}' is cut from {tile.parent_box} of it"
@@ -49,3 +50,27 @@ def _file(folder: Path, name: str) -> Path | None:
     if len(found) > 1:
         raise KaryobenchError(f"{folder} holds {' and '.join(path.name for path in found)}; keep one of them")
     return found[0] if found else None
+
+
+def _read(path: Path) -> np.ndarray:
+    """Label map integer (H, W) of any of the file types."""
+    if path.suffix not in (".npy", ".npz"):
+        return images.read_labels(path.read_bytes(), str(path))
+    labels = _read_numpy(path)
+    if labels.ndim != 2 or labels.dtype.kind not in "iub":
+        raise KaryobenchError(f"{path}: holds {labels.dtype} of shape {labels.shape}; a label map is integers (H, W)")
+    return labels.astype(np.int32) if labels.dtype == bool else labels
+
+
+def _read_numpy(path: Path) -> np.ndarray:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded as archive:
+            if len(archive.files) == 1:
+                return archive[archive.files[0]]
+            names = ", ".join(archive.files) or "none"
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise KaryobenchError(f"{path}: damaged, truncated, or no array ({error}); replace the file") from None
+    raise KaryobenchError(f"{path}: must hold one array, the label map; it holds: {names}")

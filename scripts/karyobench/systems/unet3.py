@@ -10,20 +10,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
+from skimage.morphology import remove_small_objects
 from skimage.segmentation import watershed
 from torch import nn
 
 from karyobench.systems.base import Tile
-from karyobench.systems.networks import as_input, device_of, drop_small
+from karyobench.systems.networks import as_input, device_of
 
 TASK = "U-Net with a boundary class and marker-based flooding (Ronneberger et al. 2015, ternary)"
 OUTPUT = "maps"
 TRAINED = True
 KEYS = {
-    "network": ["width", "depth"],
-    "targets": ["boundary"],
-    "loss": ["class_weights"],
-    "instances": ["foreground", "inside", "min_marker", "min_area"],
+    "network": ("width", "depth"),
+    "targets": ("boundary",),
+    "loss": ("class_weights",),
+    "predict": ("tile", "overlap"),
+    "instances": ("foreground", "inside", "min_marker", "min_area"),
 }
 
 BACKGROUND, INSIDE, BOUNDARY = 0, 1, 2
@@ -116,6 +118,6 @@ def instances(maps: np.ndarray, config: dict[str, Any]) -> np.ndarray:
     settings = config["instances"]
     foreground = maps[BACKGROUND] < 1 - settings["foreground"]
     markers, _ = ndimage.label(maps[INSIDE] > settings["inside"])
-    markers = drop_small(markers, settings["min_marker"])
+    markers = remove_small_objects(markers, max_size=settings["min_marker"] - 1)
     nuclei = watershed(-maps[INSIDE], markers, mask=foreground)
-    return drop_small(nuclei, settings["min_area"]).astype(np.int32)
+    return remove_small_objects(nuclei, max_size=settings["min_area"] - 1)

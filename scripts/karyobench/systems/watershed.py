@@ -14,15 +14,15 @@ from karyobench.systems.common import cleaned, foreground, without_small
 TASK = "Otsu's threshold on the nuclear channel, then a watershed of the distance transform from its h-maxima"
 OUTPUT = "maps"
 TRAINED = False
-KEYS = {"predict": ("tile", "channel"), "instances": ("median", "max_hole", "min_area", "h")}
+KEYS = {"predict": ("tile",), "instances": ("median", "max_hole", "min_area", "h")}
 
 
 def predict(network: None, tile: Tile, config: dict[str, Any]) -> np.ndarray:
     """Foreground of a tile as one map of 0 and 1, float32 (1, h, w).
 
-    config: `predict.channel`. The threshold is the tile's own: leave `predict.tile` null for a global one.
+    The threshold is the tile's own: leave `predict.tile` null for a global one.
     """
-    return foreground(tile.image, config["predict"]["channel"]).astype(np.float32)[None]
+    return foreground(tile.image, tile.image_type).astype(np.float32)[None]
 
 
 def instances(maps: np.ndarray, config: dict[str, Any]) -> np.ndarray:

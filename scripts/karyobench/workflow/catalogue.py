@@ -129,6 +129,10 @@ class Catalogue:
         """Dataset that a leaderboard scores."""
         return paths.DATASET.format(dataset=self.config["leaderboards"][wildcards.leaderboard]["dataset"])
 
+    def published(self, wildcards: SimpleNamespace) -> list[str]:
+        """The table of published figures, for leaderboards that print some beside their own."""
+        return [paths.PUBLISHED] if self.config["leaderboards"][wildcards.leaderboard]["published"] else []
+
     def study_files(self, wildcards: SimpleNamespace) -> list[str]:
         """All that a study's site shows: tables, counts, instances, images, training records."""
         found: list[str] = []

@@ -19,6 +19,7 @@ LEADERBOARD = "results/leaderboards/{leaderboard}.csv"
 SUMMARY = "results/leaderboards/{leaderboard}_summary.csv"
 MARKDOWN = "results/leaderboards/{leaderboard}.md"
 LATEX = "results/leaderboards/{leaderboard}.tex"
+PUBLISHED = "scripts/karyobench/reporting/published.csv"
 SITE = "results/site/{study}"
 
 

@@ -69,14 +69,22 @@ def at_start(workflow: Any, workdir: Path, run: Run = slurm.command) -> None:
     if not prefix:
         raise KaryobenchError("set slurm-jobname-prefix in the profile; jobs that a killed run leaves are found by it")
     slurm.cancel_leftovers(prefix, workdir, run)
-    atexit.register(slurm.cancel_leftovers, prefix, workdir, run)
+    atexit.register(_cancel_at_exit, prefix, workdir, run)
     if wanted == "off":
         return
     checks = check(profile, [rule.name for rule in workflow.rules], workdir, run, cuda=wanted == "all")
     for made in checks:
-        log.info("preflight: %s", made)
+        if made.state == "SKIP":
+            log.warning("preflight: %s", made)
     if failures := [str(made) for made in checks if made.state == "FAIL"]:
         raise KaryobenchError("\n".join(["the cluster is not ready for this profile", *failures]))
+
+
+def _cancel_at_exit(prefix: str, workdir: Path, run: Run) -> None:
+    try:
+        slurm.cancel_leftovers(prefix, workdir, run)
+    except KaryobenchError as error:
+        log.error("error: %s", error)
 
 
 def _checks(profile: dict[str, Any], rules: list[str], workdir: Path, run: Run, cuda: bool) -> Iterator[Check]:

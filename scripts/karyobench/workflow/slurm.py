@@ -121,14 +121,15 @@ def leftovers(prefix: str, workdir: Path, run: Run = command) -> list[str]:
 
 
 def cancel_leftovers(prefix: str, workdir: Path, run: Run = command, patience: float = 60) -> list[str]:
-    """Cancel the jobs of an earlier run in a directory, wait until they are gone, and return their identifiers.
+    """Cancel the jobs of ended runs in a directory, wait until they are gone, and return their identifiers.
 
-    Snakemake killed by SIGKILL leaves its jobs running, and they would write beside those of the next run.
-    Only for a directory that no other run holds. Raises KaryobenchError when jobs stay for `patience` seconds.
+    Snakemake leaves jobs running when it is killed, and when it is interrupted while it submits them; they would
+    write beside those of the next run. Only for a directory that no living run holds.
+    Raises KaryobenchError when jobs stay for `patience` seconds.
     """
     jobs = leftovers(prefix, workdir, run)
     if jobs:
-        log.warning("cancelling %d SLURM jobs that an earlier run left behind: %s", len(jobs), " ".join(jobs))
+        log.warning("cancelling %d SLURM jobs that no run waits for: %s", len(jobs), " ".join(jobs))
         run(["scancel", *jobs])
     end = time.monotonic() + patience
     while remaining := jobs and leftovers(prefix, workdir, run):

@@ -1,0 +1,45 @@
+"""Optimisers and learning-rate schedules, as the `train` section of a system names them."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from karyobench.errors import KaryobenchError, nearest
+
+_OPTIMIZERS = {"adagrad": torch.optim.Adagrad, "adam": torch.optim.Adam}
+_WARM_UP = 0.1
+
+
+def optimizer_of(network: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
+    """Optimiser `train.optimizer` over all weights, with `weight_decay` as an L2 penalty."""
+    made = _named(_OPTIMIZERS, settings["optimizer"], "optimizer")
+    return made(network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"])
+
+
+def learning_rate(step: int, steps: int, settings: dict[str, Any]) -> float:
+    """Learning rate of a step, counted from 0: `train.learning_rate` shaped by `train.schedule`."""
+    return settings["learning_rate"] * _named(_SCHEDULES, settings["schedule"], "schedule")(step, steps)
+
+
+def _constant(step: int, steps: int) -> float:
+    return 1.0
+
+
+def _cosine(step: int, steps: int) -> float:
+    """A line up over the first tenth of the steps, then half a cosine down to 0."""
+    warm = max(1, round(_WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    return (1 + math.cos(math.pi * (step - warm) / (steps - warm))) / 2
+
+
+_SCHEDULES: dict[str, Callable[[int, int], float]] = {"constant": _constant, "cosine": _cosine}
+
+
+def _named(known: dict[str, Any], name: str, key: str) -> Any:
+    if name not in known:
+        raise KaryobenchError(f"train.{key}: there is no '{name}'{nearest(name, known)}")
+    return known[name]

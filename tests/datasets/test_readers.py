@@ -1,0 +1,173 @@
+"""Each reader gives the pixels and the truth of files of its format, and names what is wrong with others."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import shapely
+import tifffile
+from PIL import Image
+
+from karyobench.datasets import readers
+from karyobench.datasets.store import Field
+from karyobench.errors import KaryobenchError
+
+RNG = np.random.default_rng(0)
+
+
+def read(name: str, raw: Path, **record: Any) -> dict[str, Field]:
+    """Fields of all files in `raw`, by id."""
+    receipt = {"dataset": "d", "files": {p.relative_to(raw).as_posix(): {} for p in sorted(raw.rglob("*"))}}
+    return {field.id: field for field in readers.find(name)(raw, receipt, record)}
+
+
+def test_an_unknown_reader() -> None:
+    with pytest.raises(KaryobenchError, match=r"reader 'dsb2017' does not exist \(did you mean 'dsb2018'\?\)"):
+        readers.find("dsb2017")
+
+
+# ---------------------------------------------------------------------- pairs
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> dict[str, str]:
+    tifffile.imwrite(tmp_path / "a.tif", np.arange(0, 6000, 10, np.uint16).reshape(20, 30))
+    (tmp_path / "deep").mkdir()
+    tifffile.imwrite(tmp_path / "deep/a.tif", np.arange(600, dtype=np.uint16).reshape(20, 30))
+    return {"id": "one", "image": "a.tif", "labels": "deep/a.tif"}
+
+
+def test_pairs(pair: dict[str, str], tmp_path: Path) -> None:
+    field = read("pairs", tmp_path, pairs=[pair], intensity={"percentiles": [0, 100]})["one"]
+    assert np.array_equal(field.instances, np.arange(600).reshape(20, 30))
+    assert (field.image.min(), field.image.max(), field.image.shape) == (0, 255, (20, 30, 3))
+    assert field.attributes["source_file"] == "a.tif"
+    assert field.attributes["intensity_range"] == [0, 5990]
+
+
+def test_16_bits_need_a_rule(pair: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(KaryobenchError, match=r"a\.tif: pixels are uint16.*`intensity:"):
+        read("pairs", tmp_path, pairs=[pair], intensity=None)
+
+
+@pytest.mark.parametrize("name", ["b.tif", "../a.tif", "/etc/hostname"])
+def test_only_listed_files_are_read(name: str, pair: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(KaryobenchError, match=f"dataset 'd': pair 'one': there is no labels file '{name}'"):
+        read("pairs", tmp_path, pairs=[pair | {"labels": name}])
+
+
+# ---------------------------------------------------------------------- dsb2018
+
+GREY = np.full((20, 30), 12, np.uint8)
+
+
+def write_dsb(path: Path, images: dict[str, np.ndarray], masks: dict[str, np.ndarray], prefix: str = "") -> Path:
+    """An archive of the layout of stage1_train.zip, members in no order; masks are keyed image/mask."""
+    members = {f"{prefix}{name}/images/{name}.png": pixels for name, pixels in images.items()}
+    members |= {f"{prefix}{name.replace('/', '/masks/')}.png": pixels for name, pixels in masks.items()}
+    with zipfile.ZipFile(path / "stage1_train.zip", "w") as archive:
+        archive.writestr(f"{prefix}readme.txt", "not an image")
+        for name in sorted(members, key=lambda member: member[::-1]):
+            archive.writestr(name, imagecodecs.png_encode(members[name]))
+    return path
+
+
+def square(r0: int, r1: int) -> np.ndarray:
+    mask = np.zeros((20, 30), np.uint8)
+    mask[r0:r1, 5:9] = 255
+    return mask
+
+
+@pytest.mark.parametrize("prefix", ["", "stage1_train/"])
+def test_dsb_masks_become_instances_in_the_order_of_their_names(prefix: str, tmp_path: Path) -> None:
+    masks = {"im/b": square(3, 9), "im/a": square(0, 5), "im/c": square(12, 14)}
+    write_dsb(tmp_path, {"im": np.dstack([GREY, GREY, GREY, np.full_like(GREY, 255)]), "bare": GREY + 1}, masks, prefix)
+    fields = read("dsb2018", tmp_path)
+    assert list(fields) == ["bare", "im"]
+    assert [(fields["im"].instances == k).sum() for k in (1, 2, 3)] == [20, 16, 8]
+    assert fields["im"].attributes["overlapping_pixels"] == 2 * 4
+    assert np.array_equal(fields["im"].image, np.stack([GREY] * 3, axis=2))
+    assert not fields["bare"].instances.any()
+
+
+def stained(rgb: tuple[int, int, int]) -> np.ndarray:
+    return np.broadcast_to(np.array(rgb, np.uint8), (20, 30, 3)).copy()
+
+
+def test_dsb_image_types(tmp_path: Path) -> None:
+    images = {"a": stained((180, 130, 190)), "b": stained((210, 210, 210)), "c": stained((15, 15, 15))}
+    images["d"] = stained((0, 0, 0))
+    write_dsb(tmp_path, images, {})
+    types = [field.attributes["image_type"] for field in read("dsb2018", tmp_path).values()]
+    assert types == ["he", "brightfield", "fluorescence", "fluorescence"]
+
+
+def test_dsb_archives_that_do_not_fit(tmp_path: Path) -> None:
+    write_dsb(tmp_path, {"im": GREY}, {"im/a": square(0, 5), "gone/b": square(0, 5)})
+    with pytest.raises(KaryobenchError, match=r"stage1_train\.zip: 'gone' has masks but no image"):
+        read("dsb2018", tmp_path)
+    write_dsb(tmp_path, {"im": GREY}, {"im/a": square(0, 5)[:-1]})
+    with pytest.raises(KaryobenchError, match=r"'im/masks/a\.png' has shape \(19, 30\), its image \(20, 30\)"):
+        read("dsb2018", tmp_path)
+
+
+def test_a_truncated_image_within_an_archive(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "stage1_train.zip", "w") as archive:
+        archive.writestr("im/images/im.png", imagecodecs.png_encode(RNG.integers(0, 255, (20, 30), np.uint8))[:200])
+    with pytest.raises(KaryobenchError, match=r"stage1_train\.zip: member 'im/images/im\.png': damaged, truncated"):
+        read("dsb2018", tmp_path)
+
+
+# ---------------------------------------------------------------------- hgsc
+
+
+def write_hgsc(path: Path) -> Path:
+    """Files of the names and formats of the package, 40 x 50 pixels; the parquet claims a geographic system."""
+    for name in ("hgsc_nest.jpg", "hgsc_stromal_he.jpg"):
+        Image.fromarray(RNG.integers(0, 256, (40, 50, 3), np.uint8)).save(path / name)
+    np.savez(path / "hgsc_nest_inst_mask.npz", nuc_raster=np.kron([[0, 3], [7, 0]], np.ones((20, 25), np.int32)))
+    write_parquet(path, [shapely.box(0, 0, 10, 5), shapely.box(5, 0, 20, 5)])
+    return path
+
+
+def write_parquet(path: Path, shapes: list[shapely.Polygon], column: str = "geometry") -> None:
+    table = pa.table({"geometry": [shape.wkb for shape in shapes], "class_name": ["x"] * len(shapes)})
+    about = f'{{"primary_column": "{column}", "columns": {{"geometry": {{"crs": {{"id": "EPSG:4326"}}}}}}}}'
+    pa.parquet.write_table(table.replace_schema_metadata({"geo": about}), path / "hgsc_stromal_cells.parquet")
+
+
+def test_hgsc(tmp_path: Path) -> None:
+    fields = read("hgsc", write_hgsc(tmp_path))
+    assert list(fields) == ["hgsc_nest", "hgsc_stromal"]
+    assert np.unique(fields["hgsc_nest"].instances).tolist() == [0, 3, 7]
+    stroma = fields["hgsc_stromal"]
+    assert stroma.image.shape == (40, 50, 3)
+    assert [(stroma.instances == k).sum() for k in (1, 2)] == [50, 50]
+    assert np.all(stroma.instances[:5, :10] == 1)
+    assert stroma.attributes["overlapping_pixels"] == 25
+
+
+def test_hgsc_files_that_do_not_fit(tmp_path: Path) -> None:
+    write_parquet(write_hgsc(tmp_path), [shapely.box(0, 0, 1, 1)], column="outline")
+    with pytest.raises(KaryobenchError, match=r"hgsc_stromal_cells\.parquet: no polygons .*outline"):
+        read("hgsc", tmp_path)
+    (tmp_path / "hgsc_stromal_cells.parquet").write_bytes(b"PAR1 but no more")
+    with pytest.raises(KaryobenchError, match=r"hgsc_stromal_cells\.parquet: no polygons"):
+        read("hgsc", tmp_path)
+    np.savez(tmp_path / "hgsc_nest_inst_mask.npz", nuc_raster=np.array([{"a": "pickle"}]))
+    with pytest.raises(KaryobenchError, match=r"hgsc_nest_inst_mask\.npz: no instance map"):
+        read("hgsc", tmp_path)
+    np.savez(tmp_path / "hgsc_nest_inst_mask.npz", other=np.zeros(3))
+    with pytest.raises(KaryobenchError, match="under the key 'nuc_raster'"):
+        read("hgsc", tmp_path)
+    (tmp_path / "hgsc_nest_inst_mask.npz").write_bytes(b"PK no zip")
+    with pytest.raises(KaryobenchError, match=r"hgsc_nest_inst_mask\.npz"):
+        read("hgsc", tmp_path)
+    (tmp_path / "hgsc_nest.jpg").unlink()
+    with pytest.raises(KaryobenchError, match=r"hgsc_nest\.jpg is missing"):
+        read("hgsc", tmp_path)

@@ -1,0 +1,115 @@
+"""Inputs of a site, invented: nothing was trained or predicted. All files lie below the working directory."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from karyobench import files
+from karyobench.datasets.store import Field, create_hdf5, write_array, writing
+from karyobench.metrics.counts import count_image, write_counts
+from karyobench.metrics.scores import thresholds
+from karyobench.reporting import leaderboard, runs, tables
+
+METRICS = {"iou_thresholds": [k / 20 for k in range(10, 20)], "f1_threshold": 0.5}
+TASK = "invented for a test"
+
+Truth = Mapping[str, tuple[np.ndarray, np.ndarray]]
+Predictions = Mapping[tuple[str, int], Mapping[str, np.ndarray | None]]
+
+
+def board(
+    name: str,
+    images: Truth,
+    predictions: Predictions,
+    *,
+    trained: Mapping[str, int] | None = None,
+    truth: str = "manual",
+    subset: str = "",
+    published: str | None = None,
+) -> dict[str, Any]:
+    """Write all that one leaderboard of a site needs and return its slice.
+
+    images: id -> image and truth. predictions: (experiment, seed) -> image id -> instance map, or None for a missing
+    one; an experiment is named `system` or `system-anything`. trained: experiments with a run, and their steps.
+    """
+    dataset = f"results/datasets/{files.digest(name)[:8]}.h5"
+    with writing(dataset, {"subset": subset} if subset else None) as writer:
+        for image, (pixels, labels) in images.items():
+            writer.add(Field(image, pixels, labels, _attributes(name, image)))
+    rows = [_row(name, key, images, made, trained or {}) for key, made in predictions.items()]
+    facts = {"truth": truth, "image_type": "he", "mpp": 0.5, "licence": "invented licence", "citation": "Invented 2020"}
+    config = {"name": name, "dataset": name, "split": "test", "published": published, "metrics": METRICS}
+    config |= {"dataset_facts": facts, "rows": rows, "images": dataset}
+    return config | _tables(config)
+
+
+def _attributes(dataset: str, image: str) -> dict[str, Any]:
+    attributes = {"dataset": dataset, "image_type": "he", "group": image, "parent": image, "mpp": 0.5}
+    return attributes | {"source_file": f"{image}.png", "sha256": files.digest(image)}
+
+
+def _row(
+    name: str, key: tuple[str, int], images: Truth, predictions: Mapping[str, Any], trained: Mapping[str, int]
+) -> dict[str, Any]:
+    experiment, seed = key
+    steps, system = trained.get(experiment, 0), experiment.split("-")[0]
+    folder = files.digest(experiment)[:8]
+    model, data = Path(f"results/models/{folder}/{seed}"), files.digest(name)[:8]
+    maps, metrics = f"results/instances/{folder}/{seed}/{data}.h5", f"results/metrics/{folder}/{seed}/{data}.csv"
+    with create_hdf5(maps) as file:
+        for image, labels in predictions.items():
+            if labels is not None:
+                write_array(file.create_group(image), "instances", labels.astype(np.int32))
+    write_counts(metrics, _counts(images, predictions))
+    if steps:
+        _write_training(model, steps, seed)
+    return {
+        **{"experiment": experiment, "seed": seed, "system": system, "task": TASK, "steps": steps},
+        **{
+            "metrics": metrics,
+            "instances": maps,
+            "config": {"system": {"module": system}, "experiment": {"seed": seed}},
+        },
+        "run": str(model / "run.json") if steps else None,
+        "history": str(model / "history.csv") if steps else None,
+    }
+
+
+def _counts(images: Truth, predictions: Mapping[str, np.ndarray | None]) -> pd.DataFrame:
+    about = {"group": "g", "image_type": "he", "split": "test"}
+    return pd.DataFrame(
+        {"image": image, "parent": image, **about}
+        | {"group": image}
+        | count_image(labels, predictions[image], thresholds(METRICS))
+        for image, (_, labels) in sorted(images.items())
+    )
+
+
+def _write_training(model: Path, steps: int, seed: int) -> None:
+    run = {"device": "cpu", "minutes": 4.25, "steps": steps, "software": {"torch": "2.13.0"}}
+    files.write_text(model / "run.json", json.dumps(run))
+    at = np.arange(10, steps + 1, 10)
+    loss = (1 + 0.05 * seed) * (0.2 + 3 / (at + 5)) * (1 + 0.06 * np.sin(at * 1.7 + seed))
+    val_loss = np.where(at % 50 == 0, 0.25 + 3 / (at + 9), np.nan)
+    history = pd.DataFrame({"step": at, "loss": loss, "val_loss": val_loss})
+    history.to_csv(model / "history.csv", index=False)
+
+
+def _tables(config: dict[str, Any]) -> dict[str, str]:
+    rows = config["rows"]
+    read = runs.load(config, [r["metrics"] for r in rows], [r["run"] for r in rows if r["run"]], config["images"])
+    stem = f"results/leaderboards/{files.digest(config['name'])[:8]}"
+    summary, published = leaderboard.summary(read), leaderboard.published_rows(read)
+    written = {
+        "csv": (f"{stem}.csv", leaderboard.csv_text(leaderboard.measured(read))),
+        "summary": (f"{stem}_summary.csv", leaderboard.csv_text(summary, published)),
+        "markdown": (f"{stem}.md", tables.markdown(read, summary, published)),
+        "latex": (f"{stem}.tex", tables.latex(read, summary, published)),
+    }
+    for path, text in written.values():
+        files.write_text(path, text)
+    return {kind: path for kind, (path, _) in written.items()}
