@@ -90,7 +90,7 @@ def _counts(images: Truth, predictions: Mapping[str, np.ndarray | None]) -> pd.D
 
 
 def _write_training(model: Path, steps: int, seed: int) -> None:
-    run = {"device": "cpu", "minutes": 4.25, "steps": steps, "software": {"torch": "2.13.0"}}
+    run = {"device": "cpu", "minutes": 4.25, "steps": steps, "software": {"torch": "2.13.0"}, "config": {"seed": seed}}
     files.write_text(model / "run.json", json.dumps(run))
     at = np.arange(10, steps + 1, 10)
     loss = (1 + 0.05 * seed) * (0.2 + 3 / (at + 5)) * (1 + 0.06 * np.sin(at * 1.7 + seed))

@@ -87,8 +87,9 @@ def _entry(board: Board, run: Run, row: dict[str, Any]) -> Entry:
 
 def _training(path: str) -> dict[str, Any]:
     told = json.loads(Path(path).read_text(encoding="utf-8"))
-    if "minutes" not in told:
-        raise KaryobenchError(f"{path}: the run record holds no 'minutes'; run train again")
+    missing = [key for key in ("minutes", "config") if key not in told]
+    if missing:
+        raise KaryobenchError(f"{path}: the run record holds no '{missing[0]}'; run train again")
     return told
 
 

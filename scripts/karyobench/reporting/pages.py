@@ -150,15 +150,12 @@ def _common(shown: Shown) -> Record:
 def _seed(seed: int, parts: list[tuple[Shown, Entry]]) -> Record:
     first, entry = parts[0]
     curve_file = run_figure(first.name, entry.run)
-    records = [("Configuration slice", entry.record["config"])]
     return {
         "seed": seed,
         "budget": _budget(entry),
         "curve": Markup(first.figures.get(curve_file, "")),
         "curve_file": curve_file,
-        "records": [("Training record: budget, software, data", entry.training), *records]
-        if entry.training
-        else records,
+        "records": [*_training(entry), ("Configuration slice of the row", entry.record["config"])],
         "boards": [_scored(each, entry) for each, entry in parts],
     }
 
@@ -168,6 +165,17 @@ def _budget(entry: Entry) -> list[tuple[str, str]]:
         return [("Training", "none")]
     told = [("Training steps", str(entry.run.steps)), ("Device", entry.run.device)]
     return [*told, ("Minutes to train", _minutes(entry.training["minutes"]))]
+
+
+def _training(entry: Entry) -> list[tuple[str, Any]]:
+    """The run record, its configuration apart; nothing where nothing was trained."""
+    if entry.training is None:
+        return []
+    record = {key: value for key, value in entry.training.items() if key != "config"}
+    return [
+        ("Training record: budget, software, data", record),
+        ("Configuration of the training", entry.training["config"]),
+    ]
 
 
 def _scored(shown: Shown, entry: Entry) -> Record:

@@ -5,14 +5,15 @@ is padded: a padded window would see zeros at its own border where the image has
 the dense evaluation exactly the window by window one.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy import ndimage
 from skimage.morphology import remove_small_objects
 from torch import nn
+from torch.nn import functional
 
 from karyobench.errors import KaryobenchError
 from karyobench.systems.base import Tile
@@ -44,9 +45,9 @@ class AlexNet(nn.Module):
 
     def __init__(self, channels: list[int], hidden: int, classes: int = 2) -> None:
         super().__init__()
-        self.features = nn.ModuleList(nn.Conv2d(i, o, 3) for i, o in zip([3, *channels], channels, strict=False))
+        self.features = nn.ModuleList(nn.Conv2d(i, o, 3) for i, o in pairwise([3, *channels]))
         widths = [channels[-1], hidden, hidden, classes]
-        self.classifier = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in zip(widths, widths[1:], strict=False))
+        self.classifier = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in pairwise(widths))
 
     def forward(self, x: torch.Tensor, dense: bool = False) -> torch.Tensor:
         """Logits (N, 2, 1, 1) of windows (N, 3, 32, 32), or, when dense, of every window of larger images.
@@ -56,11 +57,11 @@ class AlexNet(nn.Module):
         """
         dilation = 1
         for convolution in self.features:
-            x = F.conv2d(x, convolution.weight, convolution.bias, dilation=dilation)
-            x = F.relu(F.max_pool2d(x, 3, stride=1 if dense else 2, dilation=dilation))
+            x = functional.conv2d(x, convolution.weight, convolution.bias, dilation=dilation)
+            x = functional.relu(functional.max_pool2d(x, 3, stride=1 if dense else 2, dilation=dilation))
             dilation *= 2 if dense else 1
         for layer in self.classifier[:-1]:
-            x = F.relu(layer(x))
+            x = functional.relu(layer(x))
         return self.classifier[-1](x)
 
 
@@ -102,7 +103,7 @@ def _distance_to(nuclei: np.ndarray) -> np.ndarray:
 def _draw(wanted: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """At most `count` places int (K, 3) (patch, row, column) of the mask whose windows lie within the patch."""
     within = np.s_[:, _BEFORE : wanted.shape[1] - _AFTER, _BEFORE : wanted.shape[2] - _AFTER]
-    places = np.argwhere(wanted[within]) + (0, _BEFORE, _BEFORE)
+    places = np.argwhere(wanted[within]) + np.array([0, _BEFORE, _BEFORE])
     return places[rng.choice(len(places), min(count, len(places)), replace=False, shuffle=False)]
 
 
@@ -115,7 +116,7 @@ def _windows(images: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 def loss(outputs: torch.Tensor, targets: torch.Tensor, config: dict[str, Any]) -> torch.Tensor:
     """Cross entropy over windows."""
-    return F.cross_entropy(outputs.flatten(1), targets)
+    return functional.cross_entropy(outputs.flatten(1), targets)
 
 
 def predict(network: nn.Module, tile: Tile, config: dict[str, Any]) -> np.ndarray:

@@ -8,6 +8,8 @@ from skimage.morphology import remove_small_holes
 
 from karyobench.errors import KaryobenchError, nearest
 
+_EXTREMES = (0.1, 99.9)
+
 
 def foreground(image: np.ndarray, image_type: str) -> np.ndarray:
     """Nucleus pixels by Otsu's threshold (1979) on the nuclear channel: bool (H, W) from uint8 (H, W, 3)."""
@@ -44,11 +46,14 @@ def without_small(labels: np.ndarray, min_area: int) -> np.ndarray:
 
 
 def _levels(values: np.ndarray) -> np.ndarray:
-    """256 equal levels, uint8. A histogram of floats would split the pixels of one grey level at its bin's centre."""
-    low, high = values.min(), values.max()
+    """256 equal levels, uint8, between the robust extremes: one black speck has several times a nucleus's density.
+
+    A histogram of floats would split the pixels of one grey level at its bin's centre.
+    """
+    low, high = np.percentile(values, _EXTREMES)
     if low == high:
         return np.zeros(values.shape, np.uint8)
-    return np.minimum((values - low) * (256 / (high - low)), 255).astype(np.uint8)
+    return np.clip((values - low) * (256 / (high - low)), 0, 255).astype(np.uint8)
 
 
 def _hematoxylin(image: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from torch import nn
 
 
 def as_input(images: np.ndarray) -> torch.Tensor:
-    """float32 (N, 3, H, W) in [-1, 1] from uint8 (N, H, W, 3); the memory stays channels last, as convolutions like it."""
+    """float32 (N, 3, H, W) in [-1, 1] from uint8 (N, H, W, 3); memory stays channels last, as convolutions like it."""
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 

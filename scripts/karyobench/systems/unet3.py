@@ -4,15 +4,16 @@ Ronneberger et al. 2015 (doi:10.1007/978-3-319-24574-4_28) with padded convoluti
 upsampling, so that a map is as large as its tile. The third class separates touching nuclei.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy import ndimage
 from skimage.morphology import remove_small_objects
 from skimage.segmentation import watershed
 from torch import nn
+from torch.nn import functional
 
 from karyobench.systems.base import Tile
 from karyobench.systems.networks import as_input, device_of
@@ -37,19 +38,19 @@ class UNet(nn.Module):
     def __init__(self, width: int, depth: int, classes: int = 3) -> None:
         super().__init__()
         channels = [width * 2**level for level in range(depth)]
-        self.down = nn.ModuleList(_two_convolutions(i, o) for i, o in zip([3, *channels], channels, strict=False))
-        pairs = list(zip(channels[1:], channels, strict=False))[::-1]
-        self.up = nn.ModuleList(_two_convolutions(below + here, here) for below, here in pairs)
+        self.down = nn.ModuleList(_two_convolutions(i, o) for i, o in pairwise([3, *channels]))
+        upwards = pairwise(reversed(channels))
+        self.up = nn.ModuleList(_two_convolutions(below + here, here) for below, here in upwards)
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits (N, classes, H, W) of images (N, 3, H, W); H and W are multiples of 2^(depth - 1)."""
         skips: list[torch.Tensor] = []
         for block in self.down:
-            x = block(F.max_pool2d(x, 2) if skips else x)
+            x = block(functional.max_pool2d(x, 2) if skips else x)
             skips.append(x)
         for block, skip in zip(self.up, skips[-2::-1], strict=True):
-            x = block(torch.cat([F.interpolate(x, scale_factor=2, mode="nearest"), skip], dim=1))
+            x = block(torch.cat([functional.interpolate(x, scale_factor=2, mode="nearest"), skip], dim=1))
         return self.head(x)
 
 
@@ -94,7 +95,9 @@ def loss(outputs: torch.Tensor, targets: torch.Tensor, config: dict[str, Any]) -
     """Cross entropy over pixels, each class weighted by `loss: {class_weights}`."""
     weights = torch.tensor(config["loss"]["class_weights"], dtype=outputs.dtype, device=outputs.device)
     # One row per pixel: torch has a deterministic kernel for this form on CUDA, but none for image-shaped classes.
-    return F.cross_entropy(outputs.permute(0, 2, 3, 1).reshape(-1, outputs.shape[1]), targets.reshape(-1), weights)
+    return functional.cross_entropy(
+        outputs.permute(0, 2, 3, 1).reshape(-1, outputs.shape[1]), targets.reshape(-1), weights
+    )
 
 
 def predict(network: nn.Module, tile: Tile, config: dict[str, Any]) -> np.ndarray:
