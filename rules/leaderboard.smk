@@ -35,7 +35,8 @@ rule leaderboard:
 
 rule report:
     input:
-        catalogue.study_files,
+        shown=catalogue.study_files,
+        templates=catalogue.templates,
     output:
         site=report(
             directory(paths.SITE),

@@ -14,6 +14,7 @@ class Site:
     content: bytes by path. ranges: whether Range is understood. etag: version of the content. stop_after: for each of
     the next requests, bytes after which the connection breaks (None: all is sent). status: for each of the next
     requests, an error to answer (None: none). hold: keep a broken connection open, silent, until released.
+    other_range: send another range than asked for.
     """
 
     content: dict[str, bytes]
@@ -22,6 +23,7 @@ class Site:
     stop_after: list[int | None] = field(default_factory=list)
     status: list[int | None] = field(default_factory=list)
     hold: threading.Event | None = None
+    other_range: bool = False
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     address: str = ""
 
@@ -66,7 +68,7 @@ def _answer(request: BaseHTTPRequestHandler, site: Site) -> None:
     request.send_response(206 if start else 200)
     request.send_header("Content-Length", str(len(body) - start))
     if start:
-        request.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        request.send_header("Content-Range", f"bytes {start + site.other_range}-{len(body) - 1}/{len(body)}")
     if site.etag:
         request.send_header("ETag", site.etag)
     request.end_headers()

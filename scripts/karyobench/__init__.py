@@ -3,3 +3,5 @@
 The rooms depend on one another in one direction only: datasets, stain, patches, systems, training, inference,
 metrics, reporting. `workflow` answers the Snakefile's questions and imports none of them.
 """
+
+VERSION = "0.1.0"

@@ -69,6 +69,20 @@ def test_a_file_that_shrank_on_the_server_starts_again(serve: Callable, tmp_path
     assert (tmp_path / "part").read_bytes() == BODY[:500]
 
 
+def test_another_range_than_asked_for_is_never_joined(serve: Callable, tmp_path: Path) -> None:
+    site = serve({"/a.zip": BODY}, stop_after=[1_000_000, None, None], other_range=True)
+    transfer.transfer(site.address + "/a.zip", tmp_path / "part")
+    assert (tmp_path / "part").read_bytes() == BODY
+
+
+def test_a_server_that_never_gets_further_is_given_up(serve: Callable, tmp_path: Path) -> None:
+    """Each second attempt starts again and gets as far as the first: that is no progress."""
+    site = serve({"/a.zip": BODY}, stop_after=[1_000_000] * 50, other_range=True)
+    with pytest.raises(TransferError, match="4 attempts"):
+        transfer.transfer(site.address + "/a.zip", tmp_path / "part")
+    assert len(site.asked) <= 6
+
+
 def test_passing_faults_are_retried(serve: Callable, tmp_path: Path) -> None:
     site = serve({"/a.zip": b"whole"}, status=[503, 429, 500])
     transfer.transfer(site.address + "/a.zip", tmp_path / "part")

@@ -44,13 +44,13 @@ def transfer(url: str, partial: Path) -> None:
     if not url.startswith(("http://", "https://", "file://")):
         raise TransferError(f"{url}: only http, https and file addresses are read")
     partial.parent.mkdir(parents=True, exist_ok=True)
-    failures = 0
+    failures, most = 0, _size(partial)
     while True:
-        before = _size(partial)
         try:
             return _attempt(url, partial)
         except _InterruptedError as fault:
-            failures = 0 if _size(partial) > before else failures
+            failures = 0 if _size(partial) > most else failures
+            most = max(most, _size(partial))
             if failures == len(PAUSES):
                 raise TransferError(f"{url}: {fault} ({failures + 1} attempts)") from None
             log.warning("%s: %s; trying again in %g s", url, fault, PAUSES[failures])

@@ -33,7 +33,7 @@ KEYS = {
 
 _BEFORE, _AFTER = CONTEXT
 _WINDOW = _BEFORE + 1 + _AFTER
-_STRIP_PIXELS = 2**14
+_STRIP_PIXELS = 2**15
 
 
 class AlexNet(nn.Module):

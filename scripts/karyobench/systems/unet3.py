@@ -26,7 +26,7 @@ KEYS = {
     "targets": ("boundary",),
     "loss": ("class_weights",),
     "predict": ("tile", "overlap"),
-    "instances": ("foreground", "inside", "min_marker", "min_area"),
+    "instances": ("foreground", "inside", "erode", "min_marker", "min_area"),
 }
 
 BACKGROUND, INSIDE, BOUNDARY = 0, 1, 2
@@ -114,13 +114,17 @@ def predict(network: nn.Module, tile: Tile, config: dict[str, Any]) -> np.ndarra
 def instances(maps: np.ndarray, config: dict[str, Any]) -> np.ndarray:
     """Nuclei int32 (H, W) of class probabilities (3, H, W).
 
-    Markers are the components of the inside class that have `min_marker` pixels; they are flooded over the
-    foreground (nucleus or boundary), most certain insides first, so that nuclei get back the extent that the boundary
-    class took. Foreground without a marker is dropped, and so are nuclei of fewer than `min_area` pixels.
+    Markers are the components of `inside` probability above its threshold that have `min_marker` pixels. They are
+    flooded over the foreground, most certain insides first; foreground is what is background with a probability below
+    1 - `foreground`, eroded by `erode` pixels (the thickness of `targets.boundary`), as the boundary class reaches
+    beyond the nuclei. Foreground without a marker is dropped, and so are nuclei of fewer than `min_area` pixels.
     """
     settings = config["instances"]
+    inside = maps[INSIDE] > settings["inside"]
     foreground = maps[BACKGROUND] < 1 - settings["foreground"]
-    markers, _ = ndimage.label(maps[INSIDE] > settings["inside"])
+    if settings["erode"]:
+        foreground = ndimage.binary_erosion(foreground, iterations=settings["erode"], border_value=1)
+    markers, _ = ndimage.label(inside)
     markers = remove_small_objects(markers, max_size=settings["min_marker"] - 1)
-    nuclei = watershed(-maps[INSIDE], markers, mask=foreground)
+    nuclei = watershed(-maps[INSIDE], markers, mask=foreground | inside)
     return remove_small_objects(nuclei, max_size=settings["min_area"] - 1)

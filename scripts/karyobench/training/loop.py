@@ -141,10 +141,10 @@ def _finish(run: Run, progress: Progress) -> None:
 def _finite(loss: float, run: Run, step: int, kind: str) -> float:
     if math.isfinite(loss):
         return loss
-    rate = learning_rate(step, run.steps, run.settings)
+    rate, base = learning_rate(step, run.steps, run.settings), run.settings["learning_rate"]
     raise KaryobenchError(
         f"experiment '{run.config['experiment']}': the {kind} loss is {loss} at step {step + 1}, learning rate "
-        f"{rate:g}; lower the system's train.learning_rate (now {run.settings['learning_rate']:g}) or look for faulty patches"
+        f"{rate:g}; lower the system's train.learning_rate (now {base:g}) or look for faulty patches"
     )
 
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import platform
-import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +14,9 @@ from lightning_fabric import Fabric
 from safetensors.torch import save_file
 from torch import nn
 
-from karyobench import files
+from karyobench import VERSION, files
 from karyobench.training.checkpoint import Progress, weights
 
-_PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 _COLUMNS = ("step", "loss", "val_loss", "learning_rate")
 
 
@@ -109,5 +107,4 @@ def card(task: str, run: dict[str, Any]) -> str:
 def _versions() -> dict[str, str]:
     packages = {"numpy": "numpy", "torch": "torch", "fabric": "lightning-fabric", "safetensors": "safetensors"}
     found = {name: version(package) for name, package in packages.items()}
-    project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
-    return {"python": platform.python_version(), "karyobench": project["version"], **found}
+    return {"python": platform.python_version(), "karyobench": VERSION, **found}

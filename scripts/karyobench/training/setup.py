@@ -66,7 +66,8 @@ def set_up(config: dict[str, Any], init: str | Path | None = None) -> Run:
         checkpoint.load_weights(network, init)
     precision = config["train"]["precision"] if on_gpu else "32-true"
     # A job of a cluster is one process; Fabric would otherwise take it for a part of a larger one.
-    fabric = Fabric("cuda" if on_gpu else "cpu", devices=1, precision=precision, plugins=[LightningEnvironment()])
+    accelerator = "cuda" if on_gpu else "cpu"
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=[LightningEnvironment()])
     optimizer = optimizer_of(network, config["train"])
     model, _ = fabric.setup(network, optimizer)
     return Run(config, system, fabric, network, model, optimizer)

@@ -146,6 +146,11 @@ class Catalogue:
                 found += self._of_rows(pattern, name, trained_only=True)
         return list(dict.fromkeys(found))
 
+    @property
+    def templates(self) -> list[str]:
+        """Files that the site's pages are made from: data to the report's code, so inputs of its job."""
+        return [str(path) for path in sorted(Path(paths.TEMPLATES).iterdir())]
+
     def _of_rows(self, pattern: str, leaderboard: str, trained_only: bool = False) -> list[str]:
         dataset = self.config["leaderboards"][leaderboard]["dataset"]
         return [
@@ -254,12 +259,9 @@ class Catalogue:
         return {"study": wildcards.study, "leaderboards": [self._shown(name) for name in boards]}
 
     def _shown(self, name: str) -> Record:
-        board = self.config["leaderboards"][name]
-        dataset = board["dataset"]
+        dataset = self.config["leaderboards"][name]["dataset"]
         return {
-            "name": name,
-            **_keys(board, "dataset", "split"),
-            **_keys(self.config["datasets"][dataset], "truth", "licence", "citation"),
+            **self._leaderboard_slice(SimpleNamespace(leaderboard=name)),
             "images": paths.DATASET.format(dataset=dataset),
             **{kind: pattern.format(leaderboard=name) for kind, pattern in _TABLES.items()},
             "rows": [self._shown_row(experiment, seed, dataset) for experiment, seed in self.rows(name)],

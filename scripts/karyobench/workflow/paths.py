@@ -20,6 +20,7 @@ SUMMARY = "results/leaderboards/{leaderboard}_summary.csv"
 MARKDOWN = "results/leaderboards/{leaderboard}.md"
 LATEX = "results/leaderboards/{leaderboard}.tex"
 PUBLISHED = "scripts/karyobench/reporting/published.csv"
+TEMPLATES = "scripts/karyobench/reporting/templates"
 SITE = "results/site/{study}"
 
 
