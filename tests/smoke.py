@@ -1,14 +1,16 @@
 """The smoke study: every stage on synthetic images, with the permanent fakes whose scores are known in closed form."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import synthetic
 import yaml
+
+import synthetic
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = ("Snakefile", "config.yaml", "rules", "envs", "profiles", "scripts")
@@ -102,6 +104,15 @@ def run(workdir: Path, *arguments: str, env: dict[str, str] | None = None) -> su
         stderr=subprocess.STDOUT,
         check=False,
     )
+
+
+def commands(workdir: Path, *arguments: str) -> dict[str, list[str]]:
+    """Commands that a dry run prints, by step."""
+    dry = run(workdir, "--dry-run", "--printshellcmds", "--cores", "1", *arguments)
+    found: dict[str, list[str]] = {}
+    for step, line in re.findall(r"^Shell command: (?=python scripts/(\w+)\.py)(.*)$", dry.stdout, re.MULTILINE):
+        found.setdefault(step, []).append(line)
+    return found
 
 
 def leaderboard_files(workdir: Path) -> dict[str, bytes]:

@@ -61,6 +61,8 @@ def limit_threads(count: int) -> None:
     """Set the number of threads of the numeric libraries that are imported after this call."""
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(count)
+    # Threads that wait by spinning take the cores from the ones they wait for as soon as the machine does anything else.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def die_with_workflow(poll_seconds: float = 0.5) -> None:

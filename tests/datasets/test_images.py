@@ -92,20 +92,20 @@ def test_16_bits_are_refused_without_a_rule(encode: Callable, pixels: np.ndarray
 def test_percentiles_become_0_and_255() -> None:
     """Worked by hand: of 0, 10, ..., 1000 the percentiles 10 and 90 are 100 and 900; 500 lies halfway."""
     stored = np.arange(0, 1010, 10, np.uint16)[None]
-    pixels, notes = images.read_image(tif(stored), "x", (10, 90))
-    assert notes == {"intensity_percentiles": [10, 90], "intensity_range": [100.0, 900.0]}
+    pixels, notes = images.read_image(tif(stored), "x", {"percentiles": [10, 90]})
+    assert notes == {"intensity_range": [100.0, 900.0]}
     assert pixels[0, [0, 10, 30, 50, 90, 100], 0].tolist() == [0, 0, 64, 128, 255, 255]
 
 
 def test_an_image_without_contrast_becomes_black() -> None:
-    assert not images.read_image(tif(np.full((8, 8), 700, np.uint16)), "x", (1, 99))[0].any()
+    assert not images.read_image(tif(np.full((8, 8), 700, np.uint16)), "x", {"percentiles": [1, 99]})[0].any()
 
 
 def test_floats_with_holes_are_refused() -> None:
     stored = np.ones((8, 8), np.float32)
     stored[0, 0] = np.nan
     with pytest.raises(KaryobenchError, match="not finite"):
-        images.read_image(tif(stored), "x", (1, 99))
+        images.read_image(tif(stored), "x", {"percentiles": [1, 99]})
 
 
 @pytest.mark.parametrize("shape", [(3, 40, 50), (5, 40, 50), (40, 50, 5)])
@@ -158,3 +158,10 @@ def test_binary_labels_are_integers() -> None:
 def test_labels_that_are_none(data: bytes, told: str) -> None:
     with pytest.raises(KaryobenchError, match=told):
         images.read_labels(data, "truth")
+
+
+def test_a_given_range_becomes_0_and_255_in_every_image() -> None:
+    pixels = np.array([[90, 100, 300, 500, 900]], np.uint16)
+    image, notes = images.read_image(tif(pixels), "a.tif", {"range": [100, 500]})
+    assert image[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+    assert notes == {"intensity_range": [100.0, 500.0]}

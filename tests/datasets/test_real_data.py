@@ -68,6 +68,6 @@ def test_a_real_field_with_its_instance_map(mirror: Path, tmp_path: Path) -> Non
     assert nest.shape == (1500, 1500, 3)
     assert len(np.unique(labels)) - 1 == 1294
     assert len(np.unique(images.read_labels(members["mask2d.tif"], "mask2d.tif"))) - 1 == 125
-    stretched, notes = images.read_image(members["img2d.tif"], "img2d.tif", [1, 99.8])
+    stretched, notes = images.read_image(members["img2d.tif"], "img2d.tif", {"percentiles": [1, 99.8]})
     assert (stretched.min(), stretched.max(), stretched.shape) == (0, 255, (512, 512, 3))
     assert notes["intensity_range"][1] <= 235

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+
 import smoke
 import synthetic
-import tifffile
 
 PAIRS = synthetic.dataset("smoke-data")["pairs"]
 SPLIT = synthetic.dataset("smoke-data")["split"]

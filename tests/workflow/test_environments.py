@@ -82,18 +82,10 @@ def test_each_step_runs_in_its_own_environment(env: str, finished: Path, tmp_pat
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([str(python), "-m", "pip", "install", "--quiet", *pip_list(env)], check=True)
-    for rule, command in commands(workdir).items():
+    for rule, lines in smoke.commands(workdir, "--forceall").items():
         if RULES[rule] == env:
-            line = command.split(" 2>&1 | tee ")[0].replace(
-                "python scripts/", f"{shlex.quote(str(python))} scripts/", 1
+            line = (
+                lines[0].split(" 2>&1 | tee ")[0].replace("python scripts/", f"{shlex.quote(str(python))} scripts/", 1)
             )
             done = subprocess.run(line, shell=True, cwd=workdir, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{rule}: {done.stderr}"
-
-
-def commands(workdir: Path) -> dict[str, str]:
-    """One printed command per rule."""
-    dry = smoke.run(workdir, "--dry-run", "--forceall", "--printshellcmds", "--cores", "1")
-    found = re.findall(r"python scripts/(\w+)\.py .*", dry.stdout)
-    lines = [line.strip() for line in dry.stdout.splitlines() if line.strip().startswith("python scripts/")]
-    return dict(zip(reversed(found), reversed(lines), strict=True))

@@ -44,6 +44,14 @@ def append(file: str, text: str) -> Callable[[Path], None]:
     return apply
 
 
+def reword(workdir: Path) -> None:
+    """Another docstring at the top of a module that every evaluation runs."""
+    path = workdir / "scripts/karyobench/metrics/pixel.py"
+    source = path.read_text(encoding="utf-8")
+    assert source.startswith('"""')
+    path.write_text(source.replace('"""', '"""In other words: ', 1), encoding="utf-8")
+
+
 def add_experiment(workdir: Path) -> None:
     """A new system: one entry in systems, one experiment, one name in the leaderboard."""
     config = smoke.read_config(workdir)
@@ -75,7 +83,7 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "nothing": (lambda workdir: None, set()),
     "touched sources": (touch_sources, set()),
     "a comment": (append("scripts/karyobench/training/loop.py", "\n# a remark\n"), set()),
-    "a docstring": (append("scripts/karyobench/metrics/pixel.py", '\n"""A remark."""\n'), set()),
+    "a docstring": (reword, set()),
     "the mirror": (edit("mirror", value="elsewhere"), set()),
     "resources": (edit("systems", "unet3-tiny", "resources", "mem_mb", value=3000), set()),
     "an unused dataset": (
@@ -96,7 +104,7 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         set(),
     ),
     "the published rows": (edit("leaderboards", "smoke", "published", value="dsb2018"), AFTER_EVALUATE),
-    "the licence": (edit("datasets", "smoke", "licence", value="CC0-1.0"), AFTER_EVALUATE),
+    "the licence": (edit("datasets", "smoke", "licence", value="CC-BY-4.0"), AFTER_EVALUATE),
     "the site's code": (append("scripts/karyobench/reporting/site.py", "\nSPARE = 1\n"), {"report smoke"}),
     "an AP threshold": (edit("metrics", "iou_thresholds", value=[0.5, 0.75]), EVALUATE),
     "metrics code": (append("scripts/karyobench/metrics/pixel.py", "\nSPARE = 1\n"), EVALUATE),
@@ -109,7 +117,7 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         UNET - {"predict unet3-smoke"},
     ),
     "a fake's shift": (
-        edit("systems", "oracle_shifted", "predict", "shift", value=[2, 0]),
+        edit("systems", "oracle_shifted", "predict", "shift", value=[3, 0]),
         {f"{rule} oracle_shifted-smoke" for rule in ("predict", "merge", "evaluate")} | AFTER_EVALUATE,
     ),
     "the loss": (edit("systems", "unet3-tiny", "loss", "class_weights", value=[1.0, 1.0, 3.0]), TRAIN),

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 import tifffile
 
 import smoke
+import synthetic
 from karyobench.datasets import store
 
 
@@ -56,8 +56,7 @@ def test_two_runs_from_nothing_give_the_same_bytes(finished: Path, tmp_path: Pat
 def test_a_printed_command_runs_by_hand(finished: Path, tmp_path: Path) -> None:
     workdir = tmp_path / "copy"
     shutil.copytree(finished, workdir)
-    dry = smoke.run(workdir, "--dry-run", "--forcerun", "evaluate", "--printshellcmds", "--cores", "1")
-    line = next(x.strip() for x in dry.stdout.splitlines() if x.strip().startswith("python scripts/evaluate.py"))
+    line = smoke.commands(workdir, "--forcerun", "evaluate")["evaluate"][0]
     counts = workdir / line.split("--output ")[1].split()[0]
     before = counts.read_bytes()
     counts.unlink()

@@ -1,7 +1,6 @@
 """Image files to uint8 RGB, label files to label maps; from bytes, so that members of archives need no extraction."""
 
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import imagecodecs
@@ -16,24 +15,25 @@ _JPEG = b"\xff\xd8\xff"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def read_image(data: bytes, name: str, stretch: Sequence[float] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
+def read_image(data: bytes, name: str, intensity: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 RGB (H, W, 3) of an image file, and the attributes that tell how its intensities were changed, if at all.
 
-    Grey is replicated; an alpha channel that is opaque everywhere is dropped. stretch: the low and the high
-    percentile of the image that become 0 and 255; without them other depths than 8 bits are refused.
+    Grey is replicated; an alpha channel that is opaque everywhere is dropped. intensity, of the dataset's record: the
+    two values (`range`) or the two percentiles of the image (`percentiles`) that become 0 and 255; without it other
+    depths than 8 bits are refused.
     Raises KaryobenchError naming the file when it is damaged, transparent, or of another depth or layout.
     """
     pixels = _colour_channels(_decode(data, name), name)
-    if stretch is not None:
-        pixels, notes = _rescaled(pixels, stretch, name)
+    if intensity is not None:
+        pixels, notes = _rescaled(pixels, intensity, name)
     elif pixels.dtype == bool:
         pixels, notes = pixels.astype(np.uint8) * 255, {}
     elif pixels.dtype == np.uint8:
         notes = {}
     else:
         raise KaryobenchError(
-            f"{name}: pixels are {pixels.dtype}, not 8-bit; set `intensity: {{percentiles: [low, high]}}` in the "
-            "dataset's record to rescale each image"
+            f"{name}: pixels are {pixels.dtype}, not 8-bit; set `intensity: {{percentiles: [low, high]}}` or "
+            "`intensity: {{range: [low, high]}}` in the dataset's record to rescale each image"
         )
     grey = pixels.ndim == 2
     return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=2) if grey else pixels), notes
@@ -52,11 +52,6 @@ def read_labels(data: bytes, name: str) -> np.ndarray:
     if labels.dtype != bool and not np.issubdtype(labels.dtype, np.integer):
         raise KaryobenchError(f"{name}: pixels are {labels.dtype}; a label map holds integers")
     return labels.astype(np.uint8) if labels.dtype == bool else labels
-
-
-def percentiles(record: dict[str, Any]) -> list[float] | None:
-    """What a dataset's record says of intensities, for `read_image`."""
-    return (record.get("intensity") or {}).get("percentiles")
 
 
 def _decode(data: bytes, name: str) -> np.ndarray:
@@ -100,12 +95,11 @@ def _colour_channels(pixels: np.ndarray, name: str) -> np.ndarray:
     return pixels[..., 0] if layout == 2 else pixels[..., :3]
 
 
-def _rescaled(pixels: np.ndarray, stretch: Sequence[float], name: str) -> tuple[np.ndarray, dict[str, Any]]:
-    """Stretch the range between two percentiles of the image to 0..255; an image without contrast becomes 0."""
+def _rescaled(pixels: np.ndarray, intensity: dict[str, Any], name: str) -> tuple[np.ndarray, dict[str, Any]]:
+    """Stretch a range of values to 0..255; an image without contrast becomes 0."""
     pixels = pixels.astype(np.float64)
     if not np.isfinite(pixels).all():
         raise KaryobenchError(f"{name}: has pixels that are not finite numbers; replace them first")
-    low, high = np.percentile(pixels, stretch)
+    low, high = intensity["range"] if "range" in intensity else np.percentile(pixels, intensity["percentiles"])
     scaled = (pixels - low) / max(high - low, np.finfo(float).tiny)
-    notes = {"intensity_percentiles": list(stretch), "intensity_range": [float(low), float(high)]}
-    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8), notes
+    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8), {"intensity_range": [float(low), float(high)]}

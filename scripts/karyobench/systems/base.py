@@ -34,8 +34,8 @@ class Tile:
 
     image: uint8 (h + before + after, w + before + after, 3), with the system's context on each side, zeros outside
     the image. box: rows r0:r1 and columns c0:c1 of the tile proper within the image. parent_box: where the image lies
-    in its parent. image_type: he, fluorescence or brightfield. truth: int32 instance map of the whole image, for systems
-    with USES_TRUTH, else None.
+    in its parent. image_type: he, fluorescence or brightfield. truth: int32 instance map of the whole image, for
+    systems with USES_TRUTH, else None.
     """
 
     image: np.ndarray

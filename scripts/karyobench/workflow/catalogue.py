@@ -23,6 +23,7 @@ class Catalogue:
     def __init__(self, config: Record) -> None:
         references.check(config)
         self.config = config
+        references.check_paths(config, self.datasets, [e for board in self.leaderboards for e, _ in self.rows(board)])
 
     # ------------------------------------------------------------------ targets
 
@@ -274,7 +275,7 @@ class Catalogue:
             **self._row(experiment, seed, dataset),
             "instances": paths.INSTANCES.format(**names),
             "history": paths.HISTORY.format(**names) if self.trained(experiment) else None,
-            "config": {"experiment": record, "system": self.system(experiment)},
+            "config": {"experiment": record, "system": _without_resources(self.system(experiment))},
         }
 
     def _row(self, experiment: str, seed: int, dataset: str) -> Record:
@@ -309,6 +310,10 @@ _TABLES = {
 
 def _keys(record: Record, *names: str) -> Record:
     return {name: record[name] for name in names if name in record}
+
+
+def _without_resources(system: Record) -> Record:
+    return {key: value for key, value in system.items() if key != "resources"}
 
 
 def _files_below(folder: str) -> list[str]:

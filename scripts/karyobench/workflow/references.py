@@ -1,6 +1,7 @@
 """Checks of a configuration that a JSON schema cannot make: names that must exist, values that must fit together."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from karyobench.errors import KaryobenchError, nearest
@@ -22,10 +23,24 @@ def check(config: Record) -> None:
         *(f for name, record in config["leaderboards"].items() for f in _leaderboard(config, name, record)),
         *(f for name, record in config["experiments"].items() for f in _experiment(config, name, record)),
         *(f for name, record in config["patches"].items() for f in _patches(config, name, record)),
+        *(f for name, record in config["datasets"].items() for f in _dataset(name, record)),
         *(f for name, record in config["stains"].items() for f in _stain(config, name, record)),
         *(f for name, record in config["systems"].items() for f in _system(name, record)),
         *_metrics(config["metrics"]),
     ]
+    if faults:
+        raise KaryobenchError(explain.listed(faults))
+
+
+def check_paths(config: Record, datasets: list[str], experiments: list[str]) -> None:
+    """Raise KaryobenchError naming each local path of the study that is not there.
+
+    Without this, Snakemake would take the outputs that an earlier run made from the path for up to date.
+    """
+    named = {f"datasets.{d}.source.local": config["datasets"][d]["source"].get("local") for d in datasets}
+    for system in {config["experiments"][name]["system"] for name in experiments}:
+        named[f"systems.{system}.predict.folder"] = config["systems"][system]["predict"].get("folder")
+    faults = [f"{key}: there is no '{path}'" for key, path in sorted(named.items()) if path and not Path(path).exists()]
     if faults:
         raise KaryobenchError(explain.listed(faults))
 
@@ -84,6 +99,14 @@ def _patches(config: Record, name: str, record: Record) -> Iterator[str]:
                 f"{where}.crop: {record['crop']} px is wider than the guard of {regions['guard']} px between the "
                 f"regions of dataset '{dataset}'; widen datasets.{dataset}.regions.guard or use smaller crops"
             )
+
+
+def _dataset(name: str, record: Record) -> Iterator[str]:
+    if record.get("regions") and "percentiles" in (record.get("intensity") or {}):
+        yield (
+            f"datasets.{name}.intensity: percentiles of a whole field would carry its test regions into its training "
+            "regions; give the range of its training regions instead"
+        )
 
 
 def _stain(config: Record, name: str, record: Record) -> Iterator[str]:

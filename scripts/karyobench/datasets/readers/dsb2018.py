@@ -29,7 +29,7 @@ def read(raw: Path, receipt: dict[str, Any], record: dict[str, Any]) -> Iterator
         pictures, masks = _listed(archive)
         for name, member in sorted(pictures.items()):
             where = f"{archive.filename}: member '{member}'"
-            image, notes = images.read_image(archives.read(archive, member), where, images.percentiles(record))
+            image, notes = images.read_image(archives.read(archive, member), where, record.get("intensity"))
             labels, contested = _united(archive, masks[name], image.shape[:2])
             notes |= {"image_type": image_type(image), "overlapping_pixels": contested}
             yield Field(name, image, labels, {"source_file": member, **notes})

@@ -33,7 +33,7 @@ def read(raw: Path, receipt: dict[str, Any], record: dict[str, Any]) -> Iterator
 
 
 def _image(path: Path, record: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
-    return images.read_image(_bytes(path), str(path), images.percentiles(record))
+    return images.read_image(_bytes(path), str(path), record.get("intensity"))
 
 
 def _npz_labels(path: Path) -> np.ndarray:

@@ -13,7 +13,7 @@ def read(raw: Path, receipt: dict[str, Any], record: dict[str, Any]) -> Iterator
     """Fields of `record["pairs"]`, each {id, image, labels} with names relative to the folder of raw files."""
     for pair in record.get("pairs") or []:
         image, labels = (_listed(receipt, pair, key) for key in ("image", "labels"))
-        pixels, notes = images.read_image((raw / image).read_bytes(), str(raw / image), images.percentiles(record))
+        pixels, notes = images.read_image((raw / image).read_bytes(), str(raw / image), record.get("intensity"))
         truth = images.read_labels((raw / labels).read_bytes(), str(raw / labels))
         yield Field(pair["id"], pixels, truth, {"source_file": image, **notes})
 

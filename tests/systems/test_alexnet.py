@@ -1,0 +1,179 @@
+"""AlexNet on windows: its layers, where windows are drawn, and dense maps equal to the window by window loop."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from torch.nn import functional
+
+from karyobench.errors import KaryobenchError
+from karyobench.systems import alexnet
+from karyobench.systems.base import Tile
+
+CONFIG = {
+    "network": {"channels": [32, 32, 64], "hidden": 1024},
+    "targets": {"positives": 40, "ring": 3, "elsewhere": 0.3},
+    "loss": {},
+    "instances": {"threshold": 0.5, "min_area": 30},
+}
+BEFORE, AFTER = alexnet.CONTEXT
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(3)
+    return alexnet.build(CONFIG).eval()
+
+
+@pytest.fixture(scope="module")
+def image():
+    return np.random.default_rng(5).integers(0, 256, (37, 45, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def window_by_window(network, image):
+    """Probability of nucleus, each pixel's window cut from the zero-padded image and classified on its own."""
+    padded = np.pad(image, ((BEFORE, AFTER), (BEFORE, AFTER), (0, 0)))
+    places = np.ndindex(image.shape[:2])
+    windows = np.stack([padded[row : row + 32, column : column + 32] for row, column in places])
+    with torch.no_grad():
+        logits = network(alexnet.as_input(windows)).flatten(1)
+    return logits.softmax(dim=1)[:, 1].numpy().reshape(image.shape[:2])
+
+
+def predict(network, image, r0, c0, r1, c1):
+    padded = np.pad(image, ((BEFORE, AFTER), (BEFORE, AFTER), (0, 0)))
+    part = padded[r0 : r1 + BEFORE + AFTER, c0 : c1 + BEFORE + AFTER]
+    return alexnet.predict(network, Tile(part, "a", (r0, c0, r1, c1), "a", (0, 0, *image.shape[:2]), "he"), CONFIG)
+
+
+def nuclei():
+    """Two patches of 64 pixels: discs in the first, none in the second."""
+    rows, columns = np.ogrid[:64, :64]
+    truth = np.zeros((2, 64, 64), np.int32)
+    for label, (row, column) in enumerate([(20, 22), (40, 45), (2, 60)], start=1):
+        truth[0][(rows - row) ** 2 + (columns - column) ** 2 <= 36] = label
+    return truth
+
+
+def places_of(examples):
+    """Patch, row and column of the centre of each window, which `coded` wrote into the colours."""
+    centres = ((examples[0][:, :, 16, 16] + 1) * 127.5).round().long()
+    return centres.numpy()
+
+
+def coded(truth):
+    patch, row, column = np.indices(truth.shape).astype(np.uint8)
+    return np.stack([patch, row, column], axis=-1)
+
+
+def test_the_network_has_exactly_its_weights(network):
+    # 3x3 convolutions 3-32-32-64, fully connected 64-1024-1024-2, all with bias.
+    convolutions = (27 + 1) * 32 + (9 * 32 + 1) * 32 + (9 * 32 + 1) * 64
+    assert (
+        sum(p.numel() for p in network.parameters()) == convolutions + 65 * 1024 + 1025 * 1024 + 1025 * 2 == 1_146_850
+    )
+
+
+def test_a_window_shrinks_to_one_pixel(network, monkeypatch):
+    sides = []
+    for name in ("conv2d", "max_pool2d"):
+        monkeypatch.setattr(functional, name, _noting_sides(getattr(functional, name), sides))
+    network(torch.zeros(1, 3, 32, 32))
+    assert sides == [30, 14, 12, 5, 3, 1, 1, 1, 1]  # the last three are the fully connected layers
+
+
+def _noting_sides(layer, sides):
+    def noting(*args, **kwargs):
+        made = layer(*args, **kwargs)
+        sides.append(made.shape[-1])
+        return made
+
+    return noting
+
+
+def test_the_gradient_reaches_every_weight():
+    network = alexnet.build(CONFIG)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    inputs, targets = alexnet.examples(images, nuclei(), np.random.default_rng(0), CONFIG)
+    alexnet.loss(network(inputs), targets, CONFIG).backward()
+    without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == []
+
+
+def test_dense_maps_are_the_window_loop_s(network, image, window_by_window):
+    maps = predict(network, image, 0, 0, *image.shape[:2])
+    assert maps.shape == (1, *image.shape[:2])
+    assert maps.dtype == np.float32
+    assert np.ptp(window_by_window) > 1e-3  # else equality would say little
+    np.testing.assert_allclose(maps[0], window_by_window, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1, 1), (36, 44, 37, 45), (0, 7, 37, 8), (11, 3, 30, 40)])
+def test_tiles_make_no_difference(network, image, window_by_window, box):
+    r0, c0, r1, c1 = box
+    maps = predict(network, image, *box)
+    np.testing.assert_allclose(maps[0], window_by_window[r0:r1, c0:c1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pixels", [100, 45 * 36])
+def test_strips_make_no_difference(network, image, window_by_window, monkeypatch, pixels):
+    monkeypatch.setattr(alexnet, "_STRIP_PIXELS", pixels)
+    maps = predict(network, image, 0, 0, *image.shape[:2])
+    np.testing.assert_allclose(maps[0], window_by_window, atol=1e-5, rtol=0)
+
+
+def test_windows_are_drawn_from_nuclei_their_ring_and_elsewhere():
+    truth = nuclei()
+    inputs, targets = alexnet.examples(coded(truth), truth, np.random.default_rng(1), CONFIG)
+    assert inputs.shape == (40 + 40 + 12, 3, 32, 32)
+    assert targets.tolist() == [1] * 40 + [0] * 52
+    patch, row, column = places_of((inputs, targets)).T
+    outside = np.where(truth[0] > 0, 0, ndimage.distance_transform_edt(truth[0] == 0))
+    distance = np.stack([outside, np.full(truth[1].shape, np.inf)])[patch, row, column]
+    assert (distance[:40] == 0).all()
+    assert ((distance[40:80] > 0) & (distance[40:80] <= 3)).all()
+    assert (distance[80:] > 3).all()
+    assert len({*zip(patch.tolist(), row.tolist(), column.tolist(), strict=True)}) == 92
+
+
+def test_windows_lie_wholly_within_their_patch():
+    truth = nuclei()
+    inputs, _ = alexnet.examples(coded(truth), truth, np.random.default_rng(1), CONFIG)
+    windows = ((inputs + 1) * 127.5).round().long().numpy()
+    _, row, column = windows[:, :, 16, 16].T
+    offsets = np.arange(32) - 16
+    np.testing.assert_array_equal(windows[:, 1, :, 0], row[:, None] + offsets)
+    np.testing.assert_array_equal(windows[:, 2, 0], column[:, None] + offsets)
+
+
+def test_patches_without_nuclei_still_give_windows():
+    truth = np.zeros((1, 48, 48), np.int32)
+    inputs, targets = alexnet.examples(coded(truth), truth, np.random.default_rng(1), CONFIG)
+    assert len(inputs) == len(targets) == 12
+    assert targets.sum() == 0
+
+
+def test_the_draw_depends_on_the_generator_alone():
+    truth = nuclei()
+    drawn = [alexnet.examples(coded(truth), truth, np.random.default_rng(seed), CONFIG)[0] for seed in (1, 1, 2)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_patches_smaller_than_a_window_are_refused():
+    truth = np.zeros((1, 31, 40), np.int32)
+    with pytest.raises(KaryobenchError, match="no window of 32 px"):
+        alexnet.examples(coded(truth), truth, np.random.default_rng(0), CONFIG)
+
+
+def test_nuclei_are_filled_components_of_thirty_pixels():
+    maps = np.zeros((1, 30, 40), np.float32)
+    maps[0, 2:12, 2:12] = 0.6
+    maps[0, 5:8, 5:8] = 0.4  # a hole
+    maps[0, 15:20, 15:21] = 0.9  # 30 pixels
+    maps[0, 15:20, 30:35] = 0.9  # 25 pixels
+    found = alexnet.instances(maps, CONFIG)
+    assert found.dtype == np.int32
+    areas = np.bincount(found.ravel())[1:]
+    assert sorted(areas[areas > 0].tolist()) == [30, 100]

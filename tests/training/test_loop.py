@@ -1,0 +1,278 @@
+"""The training loop: equal runs are equal bit by bit, also when they were stopped; faults say what to do."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from karyobench.errors import KaryobenchError
+from karyobench.training import checkpoint, loop
+
+STEP = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def same(one, other):
+    """Whether two runs left the same weights and the same history."""
+    return (
+        one.weights.read_bytes() == other.weights.read_bytes()
+        and one.history.read_bytes() == other.history.read_bytes()
+    )
+
+
+def rows(outputs):
+    with open(outputs.history, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def stop_before(monkeypatch, step, how):
+    """Let the run that is started next meet `how` before the given step, once."""
+    original = loop._step
+
+    def stopping(run, training, number):
+        if number == step:
+            monkeypatch.setattr(loop, "_step", original)
+            how()
+        return original(run, training, number)
+
+    monkeypatch.setattr(loop, "_step", stopping)
+
+
+def kill():
+    raise Killed
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_two_runs_are_equal_bit_by_bit(study):
+    assert same(study.train("one"), study.train("two"))
+
+
+def test_the_seed_matters(study):
+    one = study.train("one")
+    study.config["seed"] = 6
+    assert not same(one, study.train("two"))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad"])
+@pytest.mark.parametrize("step", [2, 3, 8, 10])
+def test_a_killed_run_goes_on_as_if_it_had_not_been(study, monkeypatch, optimizer, step):
+    study.config["train"]["optimizer"] = optimizer
+    whole = study.train("whole")
+    stop_before(monkeypatch, step, kill)
+    with pytest.raises(Killed):
+        study.train("stopped")
+    assert not study.outputs("stopped").weights.exists()
+    assert study.checkpoints.exists() == (step >= 3)
+    assert same(whole, study.train("stopped"))
+    assert not study.checkpoints.exists()
+
+
+def test_a_run_resumes_at_its_last_checkpoint(study, monkeypatch, caplog):
+    stop_before(monkeypatch, 8, kill)
+    with pytest.raises(Killed):
+        study.train()
+    caplog.set_level("INFO", "karyobench")
+    stop_before(monkeypatch, 6, kill)
+    with pytest.raises(Killed):
+        study.train()
+    assert "going on from the checkpoint of step 6" in caplog.text
+
+
+def test_a_run_that_is_told_to_end_writes_a_checkpoint(study, monkeypatch):
+    whole = study.train("whole")
+    before = signal.getsignal(signal.SIGTERM)
+    stop_before(monkeypatch, 4, terminate)
+    with pytest.raises(KaryobenchError, match="told to end at step 5; start again"):
+        study.train("stopped")
+    assert signal.getsignal(signal.SIGTERM) == before
+    seen = []
+    stop_before(monkeypatch, 5, lambda: seen.append(5))
+    assert same(whole, study.train("stopped"))
+    assert seen == [5]
+
+
+def test_the_step_itself_survives_sigterm(study):
+    whole = study.train("whole")
+    outputs = study.outputs("stopped")
+    study.config["budget"]["steps"], study.config["train"]["checkpoint_every"] = 11, 1
+    command = [sys.executable, STEP, "--config", json.dumps(study.config), "--patches", study.patches]
+    command += ["--fingerprint", "code:1", "--checkpoints", study.checkpoints, "--init", "--weights", outputs.weights]
+    command += ["--history", outputs.history, "--run", outputs.run, "--card", outputs.card]
+    slow = "import time; from karyobench.training import loop; step = loop._step\n"
+    slow += "loop._step = lambda *a: (print('step', flush=True), time.sleep(0.05), step(*a))[-1]\n"
+    slow += f"import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path({str(STEP)!r}, run_name='__main__')"
+    environment = os.environ | {"PYTHONPATH": str(STEP.parent)}
+    with subprocess.Popen(
+        [sys.executable, "-c", slow, *map(str, command[1:])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        process.stdout.readline()
+        process.terminate()
+        errors = process.stderr.read()
+    assert process.returncode == 1
+    assert "error: told to end at step" in errors
+    assert study.checkpoints.is_dir()
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "going on from the checkpoint" in done.stderr
+    assert same(whole, outputs)
+
+
+@pytest.mark.parametrize("changed", ["code", "configuration", "patch file", "initial weights"])
+def test_a_foreign_checkpoint_is_refused(study, monkeypatch, caplog, changed):
+    stop_before(monkeypatch, 7, kill)
+    with pytest.raises(Killed):
+        study.train("stopped")
+    kept = study.checkpoints.rename(study.folder / "kept")
+    if changed == "configuration":
+        study.config["train"]["weight_decay"] = 0.01
+    if changed == "patch file":
+        study.write_patches(train=9, val=4)
+    options = {"fingerprint": "code:2" if changed == "code" else "code:1"}
+    if changed == "initial weights":
+        options["init"] = study.train("start").weights
+    fresh = study.train("fresh", **options)
+    kept.rename(study.checkpoints)
+    assert same(fresh, study.train("stopped", **options))
+    assert f"it was made with another {changed}; training starts from step 0" in caplog.text
+
+
+def test_a_damaged_checkpoint_is_refused(study, caplog):
+    study.checkpoints.mkdir()
+    (study.checkpoints / "checkpoint.safetensors").write_bytes(b"half a file")
+    study.train()
+    assert "it cannot be read" in caplog.text
+
+
+def test_files_hold_no_pickle(study, monkeypatch):
+    stop_before(monkeypatch, 7, kill)
+    with pytest.raises(Killed):
+        study.train()
+    state = load_file(study.checkpoints / "checkpoint.safetensors")
+    assert {name.split("/")[0] for name in state} == {"network", "optimizer", "best"}
+    assert [path.name for path in study.checkpoints.iterdir()] == ["checkpoint.safetensors"]
+    assert set(load_file(study.train().weights)) == {name.split("/")[1] for name in state if name.startswith("best/")}
+
+
+def test_the_weights_kept_have_the_lowest_validation_loss(study):
+    study.config["budget"]["steps"], study.config["train"]["validate_every"] = 40, 1
+    outputs = study.train()
+    run, losses = json.loads(outputs.run.read_text()), [float(row["val_loss"]) for row in rows(outputs)]
+    assert [int(row["step"]) for row in rows(outputs)] == [*range(1, 41)]
+    assert run["kept_step"] == np.argmin(losses) + 1
+    assert run["val_loss"] == pytest.approx(min(losses), rel=1e-5)
+    assert losses[-1] < losses[0]
+
+
+def test_history_has_the_mean_loss_since_its_last_row(study, monkeypatch):
+    losses, original = [], loop._step
+    monkeypatch.setattr(loop, "_step", lambda *a: losses.append(original(*a)) or losses[-1])
+    history = rows(study.train())
+    assert [int(row["step"]) for row in history] == [4, 8, 11]
+    expected = [np.mean(losses[a:b]) for a, b in [(0, 4), (4, 8), (8, 11)]]
+    np.testing.assert_allclose([float(row["loss"]) for row in history], expected, rtol=1e-5)
+
+
+def test_without_validation_patches_the_last_weights_are_kept(study):
+    study.write_patches(train=10, val=0)
+    outputs = study.train()
+    run = json.loads(outputs.run.read_text())
+    assert run["kept_step"] == 11
+    assert run["val_loss"] is None
+    assert {row["val_loss"] for row in rows(outputs)} == {""}
+
+
+def test_training_starts_from_given_weights(study):
+    start = study.train("start").weights
+    study.config["train"]["learning_rate"] = 1e-12
+    gained = load_file(study.train("next", init=start).weights)
+    for name, tensor in load_file(start).items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(gained[name], tensor, rtol=0, atol=1e-9)
+
+
+def test_weights_that_do_not_fit_are_named(study):
+    start = study.train("start").weights
+    study.config["network"]["width"] = 6
+    with pytest.raises(
+        KaryobenchError, match=r"0.weight is \(8, 3, 3, 3\), the network has \(6, 3, 3, 3\).*and 4 more"
+    ):
+        study.train("next", init=start)
+    start.write_bytes(b"not weights")
+    with pytest.raises(KaryobenchError, match="cannot be read as safetensors"):
+        study.train("next", init=start)
+
+
+def test_a_diverged_loss_says_where_and_what_to_do(study):
+    study.config["train"] |= {"learning_rate": 1e30, "schedule": "constant"}
+    message = r"experiment 'tiny-discs': the \w+ loss is (nan|inf) at step \d+, learning rate 1e\+30; lower"
+    with pytest.raises(KaryobenchError, match=message):
+        study.train()
+    assert not study.outputs().weights.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "message"), [("batchh", "'batchh' is unknown .did you mean 'batch'"), (None, "'batch' is missing")]
+)
+def test_settings_are_checked(study, key, message):
+    batch = study.config["train"].pop("batch")
+    if key:
+        study.config["train"] |= {"batch": batch, key: 3}
+    with pytest.raises(KaryobenchError, match=message):
+        study.train()
+
+
+def test_the_run_record_and_the_card_tell_the_whole_run(study):
+    outputs = study.train()
+    run = json.loads(outputs.run.read_text())
+    weights = load_file(outputs.weights)
+    assert run["config"] == study.config
+    assert (run["experiment"], run["seed"], run["steps"], run["fingerprint"]) == ("tiny-discs", 5, 11, "code:1")
+    assert run["parameters"] == sum(weights[f"{name}.{kind}"].numel() for name in "014" for kind in ("weight", "bias"))
+    assert run["software"]["torch"] == torch.__version__
+    assert len(run["patches_sha256"]) == 64
+    card = outputs.card.read_text()
+    for told in ("tiny-discs, seed 5", "pixel classifier of a test", '"discs"', "11 steps", f"step {run['kept_step']}"):
+        assert told in card
+
+
+@given(st.integers(1, 7), st.integers(1, 9), st.integers(0, 3))
+def test_each_epoch_takes_every_patch_once(size, count, seed):
+    drawn = np.concatenate([loop.batch_indices(step, size, count, seed) for step in range(3 * count)])
+    for epoch in drawn[: len(drawn) // count * count].reshape(-1, count):
+        assert sorted(epoch.tolist()) == [*range(count)]
+
+
+def test_checkpoints_are_never_half_written(study, monkeypatch):
+    stop_before(monkeypatch, 4, kill)
+    with pytest.raises(Killed):
+        study.train()
+    first = (study.checkpoints / "checkpoint.safetensors").read_bytes()
+
+    def half(tensors, path, metadata):
+        path.write_bytes(first[:100])
+        raise Killed
+
+    monkeypatch.setattr(checkpoint, "save_file", half)
+    with pytest.raises(Killed):
+        study.train()
+    assert (study.checkpoints / "checkpoint.safetensors").read_bytes() == first
