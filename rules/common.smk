@@ -7,7 +7,7 @@ from snakemake.utils import validate
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from karyobench.errors import KaryobenchError
-from karyobench.workflow import paths, start
+from karyobench.workflow import paths, preflight, start
 
 try:
     start.in_repository(Path.cwd())
@@ -32,3 +32,11 @@ wildcard_constraints:
 localrules:
     all,
     download,
+
+
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        try:
+            preflight.at_start(workflow, Path.cwd())
+        except KaryobenchError as error:
+            raise WorkflowError(str(error)) from None

@@ -61,7 +61,7 @@ def limit_threads(count: int) -> None:
     """Set the number of threads of the numeric libraries that are imported after this call."""
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(count)
-    # Threads that wait by spinning take the cores from the ones they wait for as soon as the machine does anything else.
+    # Threads that spin while they wait take the cores from those they wait for, once the machine does anything else.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
