@@ -35,7 +35,7 @@ def jobs_of(cluster: dict[str, str], workdir: Path, *states: str) -> list[str]:
 def records(cluster: dict[str, str], workdir: Path) -> dict[str, str]:
     """Rule and wildcards of each job that ended in a directory -> what SLURM allocated to it."""
     rows = ask(cluster, "sacct", "-XnP", "--format=Comment,AllocTRES,State,WorkDir").splitlines()
-    ended = [row.split("|") for row in rows if row.endswith(f"|COMPLETED|{workdir}")]
+    ended = [row.split("|") for row in rows if row.startswith("rule_") and row.endswith(f"|COMPLETED|{workdir}")]
     return {comment.removeprefix("rule_"): held for comment, held, _, _ in ended}
 
 
@@ -61,10 +61,10 @@ def start(workdir: Path, cluster: dict[str, str]) -> subprocess.Popen[bytes]:
 
 @pytest.fixture
 def untrained(finished: Path, tmp_path: Path) -> Path:
-    """A copy of the finished study whose models and predictions are gone."""
+    """A copy of the finished study in which everything from training on is gone."""
     workdir = tmp_path / "study"
     shutil.copytree(finished, workdir, symlinks=True)
-    for lost in ("models", "predictions"):
+    for lost in ("models", "predictions", "instances", "metrics", "leaderboards", "site", "logs"):
         shutil.rmtree(workdir / "results" / lost)
     return workdir
 
@@ -90,8 +90,7 @@ def test_a_failing_job_shows_its_log(cluster, untrained):
     target = "results/models/unet3-smoke/1/weights.safetensors"
     done = smoke.run(untrained, target, *ON_SLURM, env=cluster)
     assert done.returncode == 1
-    [log] = (untrained / "logs" / "train").rglob("*.log")
-    said = log.read_text().strip().splitlines()[-1]
+    said = (untrained / "results/logs/train/unet3-smoke/1.log").read_text().strip().splitlines()[-1]
     assert patches.name in said
     assert said in done.stdout
     assert "SLURM status is: 'FAILED'" in done.stdout

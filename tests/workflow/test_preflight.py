@@ -201,7 +201,17 @@ def test_a_site_without_gpu_partition_is_told_so(tmp_path):
     assert not any(check.state == "FAIL" for check in checks)
 
 
-def workflow(prefix="karyobench"):
+@pytest.mark.parametrize(("minutes", "state"), [(60, "PASS"), (61, "FAIL")])
+def test_a_job_longer_than_its_partition_allows_is_a_failure(minutes, state):
+    run = cluster({"sinfo": (0, "cpu|1:00:00\ngpu|infinite\n", "")})
+    made = preflight.time_limits({"cpu": (minutes, "merge"), "gpu": (9999, "train")}, run)
+    assert made.state == state
+    if state == "FAIL":
+        assert made.detail == "merge asks for 61 minutes, but partition 'cpu' ends jobs after 1:00:00"
+        assert "runtime for the rule under set-resources" in made.remedy
+
+
+def workflow(prefix="karyobench", jobs=()):
     """A running Snakemake workflow, as far as `at_start` looks at it."""
     executor = SimpleNamespace(
         partition_config=None, status_command="sacct", init_seconds_before_status_checks=20, jobname_prefix=prefix
@@ -209,8 +219,9 @@ def workflow(prefix="karyobench"):
     tables = SimpleNamespace(default_resources=None, overwrite_resources={}, overwrite_threads={})
     rules = [SimpleNamespace(name=name) for name in RULES]
     settings = SimpleNamespace(latency_wait=0)
+    dag = SimpleNamespace(needrun_jobs=lambda: jobs)
     return SimpleNamespace(
-        executor_settings=executor, resource_settings=tables, execution_settings=settings, rules=rules
+        executor_settings=executor, resource_settings=tables, execution_settings=settings, rules=rules, dag=dag
     )
 
 
@@ -228,8 +239,17 @@ def test_a_run_does_not_start_on_a_cluster_that_fails(tmp_path, at_exit, monkeyp
         preflight.at_start(workflow(), tmp_path, cluster({"sacct": SACCT_OFF}))
 
 
+def test_cuda_is_asked_about_only_when_a_job_may_use_it(tmp_path, at_exit, monkeypatch):
+    monkeypatch.delenv("KARYOBENCH_PREFLIGHT", raising=False)
+    without = cluster({"srun --time=5 --gpus=1": (1, "torch 2.13.0+cpu sees no GPU", "")})
+    preflight.at_start(workflow(), tmp_path, without)
+    job = SimpleNamespace(rule=SimpleNamespace(name="train"), resources={"gpu": 1, "runtime": 5}, is_local=False)
+    with pytest.raises(KaryobenchError, match="sees no GPU"):
+        preflight.at_start(workflow(jobs=[job]), tmp_path, without)
+
+
 def test_at_the_start_checks_can_be_left_out(tmp_path, at_exit, monkeypatch):
-    no_cuda = {"srun": (1, "no GPU", ""), "srun --version": (0, "", ""), "srun --time=5 --immediate": (0, "", "")}
+    no_cuda = {"srun": (1, "no GPU", ""), "srun --version": (0, "", ""), "srun --time=5 --job-name": (0, "", "")}
     monkeypatch.setenv("KARYOBENCH_PREFLIGHT", "no-cuda")
     preflight.at_start(workflow(), tmp_path, cluster(no_cuda))
     with pytest.raises(KaryobenchError, match="job status"):

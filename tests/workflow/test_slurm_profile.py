@@ -1,5 +1,6 @@
 """The site's profile, the options that follow from it, and jobs that a dead run left behind."""
 
+import math
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +83,26 @@ def test_the_partition_is_the_first_that_fits_unless_the_rule_is_given_one():
 )
 def test_options_are_those_that_the_profile_implies(resources, gpu, expected):
     assert slurm.options(site(set_resources={"train": resources}), "train", gpu) == expected
+
+
+def job(rule, local=False, **resources):
+    return SimpleNamespace(rule=SimpleNamespace(name=rule), resources=resources, is_local=local)
+
+
+def test_the_longest_job_for_each_partition_is_found():
+    jobs = [job("download", local=True, runtime=999), job("merge", runtime=30), job("evaluate", runtime=50)]
+    jobs += [job("train", gpu=1, runtime=240), job("predict", gpu=0, gres="gpu:1", runtime=60)]
+    running = SimpleNamespace(dag=SimpleNamespace(needrun_jobs=lambda: jobs))
+    assert slurm.longest_jobs(running, site()) == {"long": (50, "evaluate"), "a": (240, "train")}
+    assert slurm.longest_jobs(running, site(partitions={})) == {"": (240, "train")}
+
+
+@pytest.mark.parametrize(
+    ("limit", "minutes"),
+    [("30:00", 30), ("1:30", 1.5), ("2:00:00", 120), ("7-12:30:00", 10830), ("infinite", math.inf), ("n/a", math.inf)],
+)
+def test_time_limits_are_read_as_slurm_prints_them(limit, minutes):
+    assert slurm.minutes(limit) == minutes
 
 
 def test_settings_in_use_have_the_form_of_a_profile(tmp_path):

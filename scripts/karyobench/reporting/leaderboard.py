@@ -9,8 +9,8 @@ from karyobench.metrics.scores import SCORES, image_scores, macro, micro
 from karyobench.reporting import published, statistics
 from karyobench.reporting.runs import Board, Run
 
-TUNING = "none: fixed parameters"
-TUNING_TRAINED = "none: fixed parameters; checkpoint by validation loss"
+TUNING = "none in this run: fixed parameters, chosen without test images"
+TUNING_TRAINED = f"{TUNING}; checkpoint by validation loss"
 FAKE = "fake: reads the truth; its scores are known in closed form and test the workflow"
 
 _MICRO = [f"{score}_micro" for score in SCORES]

@@ -22,6 +22,7 @@ log = logging.getLogger("karyobench")
 _WANTED = ("all", "no-cuda", "off")
 _CPU_RULE, _GPU_RULE = "evaluate", "train"  # stand for the others: a site's accounts and limits hold for all alike
 _PATIENCE = 60  # seconds that a check's own job may wait in the queue
+_JOB = ("--job-name=preflight", f"--immediate={_PATIENCE}")
 _BUSY = ("Requested nodes are busy", "Immediate execution impossible")
 _CUDA = """
 import sys, torch
@@ -59,8 +60,8 @@ def at_start(workflow: Any, workdir: Path, run: Run = slurm.command) -> None:
     """Ready the cluster for a Snakemake run that holds `workdir`: no job of a dead run is left, and all checks pass.
 
     When the run ends, however often it is interrupted, its own jobs are cancelled too: Snakemake forgets those that
-    it was just submitting. The environment variable KARYOBENCH_PREFLIGHT leaves out the check of CUDA (`no-cuda`) or
-    all checks (`off`). Raises KaryobenchError with every failure and its remedy.
+    it was just submitting. CUDA is checked when a job goes where the GPUs are. The environment variable
+    KARYOBENCH_PREFLIGHT leaves out that check (`no-cuda`) or all (`off`). Raises KaryobenchError with every failure and its remedy.
     """
     profile, wanted = slurm.settings_in_use(workflow), os.environ.get("KARYOBENCH_PREFLIGHT", "all")
     if wanted not in _WANTED:
@@ -72,12 +73,30 @@ def at_start(workflow: Any, workdir: Path, run: Run = slurm.command) -> None:
     atexit.register(_cancel_at_exit, prefix, workdir, run)
     if wanted == "off":
         return
-    checks = check(profile, [rule.name for rule in workflow.rules], workdir, run, cuda=wanted == "all")
+    longest = slurm.longest_jobs(workflow, profile)
+    cuda = wanted == "all" and (slurm.partition(profile, _GPU_RULE, gpu=True) or "") in longest
+    checks = check(profile, [rule.name for rule in workflow.rules], workdir, run, cuda)
+    checks.append(time_limits(longest, run))
     for made in checks:
         if made.state == "SKIP":
             log.warning("preflight: %s", made)
     if failures := [str(made) for made in checks if made.state == "FAIL"]:
         raise KaryobenchError("\n".join(["the cluster is not ready for this profile", *failures]))
+
+
+def time_limits(longest: dict[str, tuple[int, str]], run: Run = slurm.command) -> Check:
+    """Whether the longest job for each partition (`slurm.longest_jobs`) may run there; SLURM lets it wait for ever."""
+    rows = [line.partition("|") for line in run(["sinfo", "--noheader", "--format=%R|%l"]).stdout.splitlines()]
+    limits = {name: limit for name, _, limit in rows}
+    wrong = [
+        f"{rule} asks for {asked} minutes, but partition '{name}' ends jobs after {limits[name]}"
+        for name, (asked, rule) in sorted(longest.items())
+        if name in limits and asked > slurm.minutes(limits[name])
+    ]
+    if not wrong:
+        return Check("time limits", "PASS", "no job is longer than its partition allows")
+    remedy = "set a shorter runtime for the rule under set-resources, or name another partition for it"
+    return Check("time limits", "FAIL", "; ".join(wrong), remedy)
 
 
 def _cancel_at_exit(prefix: str, workdir: Path, run: Run) -> None:
@@ -106,7 +125,7 @@ def _checks(profile: dict[str, Any], rules: list[str], workdir: Path, run: Run, 
     gpu = slurm.options(profile, _GPU_RULE, gpu=True)
     yield (accepted := _accepts("GPU job", gpu, 'gpu_model, or gres: "gpu:1" with gpu: 0, under set-resources', run))
     if accepted.state == "PASS":
-        yield _sees_cuda(gpu, run) if cuda else Check("CUDA", "SKIP", "not asked for")
+        yield _sees_cuda(gpu, run) if cuda else Check("CUDA", "SKIP", "left out")
 
 
 def _rule_names(profile: dict[str, Any], rules: list[str]) -> Check:
@@ -176,7 +195,7 @@ def _shared_files(workdir: Path, options: list[str], patience: float, run: Run) 
     path = workdir / f".preflight-{token}"
     words = ["sh", "-c", 'echo "$1" > "$2"', "sh", token, str(path)]
     try:
-        asked = run(["srun", *options, f"--immediate={_PATIENCE}", f"--chdir={workdir}", *words])
+        asked = run(["srun", *options, *_JOB, f"--chdir={workdir}", *words])
         if any(message in asked.stderr for message in _BUSY):
             return Check(name, "SKIP", f"no node was free within {_PATIENCE} s")
         if asked.returncode:
@@ -202,7 +221,7 @@ def _appears(path: Path, content: str, patience: float) -> bool:
 def _sees_cuda(options: list[str], run: Run) -> Check:
     if find_spec("torch") is None:
         return Check("CUDA", "SKIP", f"{sys.executable} has no torch; the rules' environments bring their own")
-    asked = run(["srun", *options, f"--immediate={_PATIENCE}", sys.executable, "-c", _CUDA])
+    asked = run(["srun", *options, *_JOB, sys.executable, "-c", _CUDA])
     if any(message in asked.stderr for message in _BUSY):
         return Check("CUDA", "SKIP", f"no GPU node was free within {_PATIENCE} s")
     if asked.returncode == 0:

@@ -1,6 +1,7 @@
 """A SLURM cluster as this project sees it: the site's profile, its commands, and jobs that a dead run left behind."""
 
 import logging
+import math
 import shlex
 import subprocess
 import time
@@ -86,6 +87,30 @@ def partition(profile: dict[str, Any], rule: str, gpu: bool) -> str | None:
     """Partition that a job of a rule goes to; None leaves the choice to SLURM."""
     fitting = [name for name, limits in profile["partitions"].items() if bool((limits or {}).get("max_gpu")) == gpu]
     return resources(profile, rule).get("slurm_partition") or (fitting[0] if fitting else None)
+
+
+def longest_jobs(workflow: Any, profile: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    """Partition -> minutes and rule of the longest job that a Snakemake workflow is about to submit to it.
+
+    SLURM's default partition, where the profile names none, is the empty name.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for job in workflow.dag.needrun_jobs():
+        gpu = bool(job.resources.get("gpu")) or "gpu" in job.resources.get("gres", "")
+        name = partition(profile, job.rule.name, gpu) or ""
+        if not job.is_local:
+            found[name] = max(found.get(name, (0, "")), (job.resources.get("runtime", 0), job.rule.name))
+    return found
+
+
+def minutes(limit: str) -> float:
+    """Minutes of a time limit as SLURM prints it: `days-hours:minutes:seconds` and shorter forms, or `infinite`."""
+    if not limit[:1].isdigit():
+        return math.inf
+    days, _, clock = limit.rpartition("-")
+    parts = [int(part) for part in clock.split(":")]
+    hours, minute, second = [0] * (3 - len(parts)) + parts
+    return int(days or 0) * 1440 + hours * 60 + minute + second / 60
 
 
 def options(profile: dict[str, Any], rule: str, gpu: bool) -> list[str]:
