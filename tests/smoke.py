@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,15 @@ def commands(workdir: Path, *arguments: str) -> dict[str, list[str]]:
     for step, line in re.findall(r"^Shell command: (?=python scripts/(\w+)\.py)(.*)$", dry.stdout, re.MULTILINE):
         found.setdefault(step, []).append(line)
     return found
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Poll until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("the condition never held")
+        time.sleep(0.05)
 
 
 def leaderboard_files(workdir: Path) -> dict[str, bytes]:

@@ -7,7 +7,8 @@ from skimage.color import hed2rgb
 from karyobench.errors import KaryobenchError
 from karyobench.systems import otsu, watershed
 from karyobench.systems.base import Tile
-from karyobench.systems.common import cleaned, foreground, nuclear, without_small
+from karyobench.systems.common import cleaned, foreground, nuclear
+from karyobench.systems.labels import without_small
 
 CLEANING = {"median": 3, "max_hole": 20, "min_area": 30}
 H = {"instances": {**CLEANING, "h": 2}}

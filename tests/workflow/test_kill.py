@@ -35,9 +35,9 @@ def test_training_killed_midway_goes_on_from_its_checkpoint(tmp_path: Path) -> N
     checkpoints = workdir / "results/checkpoints/unet3-smoke/1"
     target = "results/models/unet3-smoke/1/weights.safetensors"
     running = start(workdir, target)
-    wait_for(lambda: checkpoints.is_dir() and any(checkpoints.iterdir()))
+    smoke.wait_for(lambda: checkpoints.is_dir() and any(checkpoints.iterdir()))
     kill(running, whole_tree=False)
-    wait_for(lambda: not steps_of(workdir))
+    smoke.wait_for(lambda: not steps_of(workdir))
     resumed = smoke.run(workdir, target, "--cores", "2")
     assert resumed.returncode == 0, resumed.stdout
     assert "going on from the checkpoint of step" in resumed.stdout
@@ -49,7 +49,7 @@ def kill_after(workdir: Path, seconds: float, whole_tree: bool) -> None:
     running = start(workdir)
     time.sleep(seconds)
     kill(running, whole_tree)
-    wait_for(lambda: not steps_of(workdir))
+    smoke.wait_for(lambda: not steps_of(workdir))
 
 
 def start(workdir: Path, *targets: str) -> subprocess.Popen[bytes]:
@@ -88,12 +88,3 @@ def steps_of(workdir: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
-
-
-def wait_for(condition: object, seconds: float = 60) -> None:
-    """Poll until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("the condition never held")
-        time.sleep(0.05)

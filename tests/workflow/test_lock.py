@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -107,19 +106,10 @@ def test_snakemake_refuses_beside_a_live_run(finished: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: any((finished / ".snakemake" / "locks").glob("*.lock")))
+        smoke.wait_for(lambda: any((finished / ".snakemake" / "locks").glob("*.lock")))
         second = smoke.run(finished, "--cores", "1", "--forcerun", "split")
         assert second.returncode != 0
         assert "locked" in second.stdout
         assert (finished / ".snakemake" / "locks").exists()
     finally:
         assert first.wait(timeout=120) == 0
-
-
-def wait_for(condition: object, seconds: float = 60) -> None:
-    """Poll until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("the condition never held")
-        time.sleep(0.05)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import ndimage
-from skimage.morphology import remove_small_objects
 from torch import nn
 from torch.nn import functional
 
@@ -144,4 +143,4 @@ def instances(maps: np.ndarray, config: dict[str, Any]) -> np.ndarray:
     """Nuclei int32 (H, W): components above `threshold` with their holes filled, of at least `min_area` pixels."""
     nuclei = ndimage.binary_fill_holes(maps[0] > config["instances"]["threshold"])
     labels, _ = ndimage.label(nuclei)
-    return remove_small_objects(labels, max_size=config["instances"]["min_area"] - 1)
+    return without_small(labels, config["instances"]["min_area"])

@@ -40,11 +40,6 @@ def cleaned(mask: np.ndarray, median: int, max_hole: int) -> np.ndarray:
     return remove_small_holes(smooth, max_size=max_hole)
 
 
-def without_small(labels: np.ndarray, min_area: int) -> np.ndarray:
-    """Instance map without objects below `min_area` px; labels keep their values."""
-    return np.where(np.bincount(labels.ravel())[labels] >= min_area, labels, 0)
-
-
 def _levels(values: np.ndarray) -> np.ndarray:
     """256 equal levels, uint8, between the robust extremes: one black speck has several times a nucleus's density.
 

@@ -6,7 +6,8 @@ import numpy as np
 from skimage.measure import label
 
 from karyobench.systems.base import Tile
-from karyobench.systems.common import cleaned, foreground, without_small
+from karyobench.systems.common import cleaned, foreground
+from karyobench.systems.labels import without_small
 
 TASK = "Otsu's threshold on the nuclear channel, then connected components (Otsu 1979; Coelho et al. 2009)"
 OUTPUT = "maps"

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import ndimage
-from skimage.morphology import remove_small_objects
 from skimage.segmentation import watershed
 from torch import nn
 from torch.nn import functional
 
 from karyobench.systems.base import Tile
+from karyobench.systems.labels import without_small
 from karyobench.systems.networks import as_input, device_of
 
 TASK = "U-Net with a boundary class and marker-based flooding (Ronneberger et al. 2015, ternary)"
@@ -125,6 +125,6 @@ def instances(maps: np.ndarray, config: dict[str, Any]) -> np.ndarray:
     if settings["erode"]:
         foreground = ndimage.binary_erosion(foreground, iterations=settings["erode"], border_value=1)
     markers, _ = ndimage.label(inside)
-    markers = remove_small_objects(markers, max_size=settings["min_marker"] - 1)
+    markers = without_small(markers, settings["min_marker"])
     nuclei = watershed(-maps[INSIDE], markers, mask=foreground | inside)
-    return remove_small_objects(nuclei, max_size=settings["min_area"] - 1)
+    return without_small(nuclei, settings["min_area"])

@@ -9,7 +9,8 @@ from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from karyobench.systems.base import Tile
-from karyobench.systems.common import cleaned, foreground, without_small
+from karyobench.systems.common import cleaned, foreground
+from karyobench.systems.labels import without_small
 
 TASK = "Otsu's threshold on the nuclear channel, then a watershed of the distance transform from its h-maxima"
 OUTPUT = "maps"

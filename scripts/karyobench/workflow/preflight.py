@@ -61,7 +61,8 @@ def at_start(workflow: Any, workdir: Path, run: Run = slurm.command) -> None:
 
     When the run ends, however often it is interrupted, its own jobs are cancelled too: Snakemake forgets those that
     it was just submitting. CUDA is checked when a job goes where the GPUs are. The environment variable
-    KARYOBENCH_PREFLIGHT leaves out that check (`no-cuda`) or all (`off`). Raises KaryobenchError with every failure and its remedy.
+    KARYOBENCH_PREFLIGHT leaves out that check (`no-cuda`) or all (`off`).
+    Raises KaryobenchError with every failure and its remedy.
     """
     profile, wanted = slurm.settings_in_use(workflow), os.environ.get("KARYOBENCH_PREFLIGHT", "all")
     if wanted not in _WANTED:

@@ -29,9 +29,12 @@ def read(raw: Path, receipt: dict[str, Any], record: dict[str, Any]) -> Iterator
         pictures, masks = _listed(archive)
         for name, member in sorted(pictures.items()):
             where = f"{archive.filename}: member '{member}'"
-            image, notes = images.read_image(archives.read(archive, member), where, record.get("intensity"))
+            data = archives.read(archive, member)
+            # The thresholds of `image_type` are for pixels as stored, whatever the record makes of them.
+            kind = image_type(images.read_image(data, where)[0])
+            image, notes = images.read_image(data, where, record.get("intensity"))
             labels, contested = _united(archive, masks[name], image.shape[:2])
-            notes |= {"image_type": image_type(image), "overlapping_pixels": contested}
+            notes |= {"image_type": kind, "overlapping_pixels": contested}
             yield Field(name, image, labels, {"source_file": member, **notes})
 
 
