@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from karyobench.errors import KaryobenchError
 from karyobench.systems.base import Tile
+from karyobench.systems.labels import without_small
 from karyobench.systems.networks import as_input, device_of
 
 TASK = "Improved AlexNet: nucleus or not for the 32x32 window around each pixel"
