@@ -45,6 +45,7 @@ def test_the_project_s_own_configuration_is_sound() -> None:
         (changed("threads", value="two"), ["threads: must be integer, is 'two'"]),
         (changed("study", value="dmeo"), ["study: 'dmeo'", "did you mean 'demo'?"]),
         (changed("datasets", "hgsc", "licence", value=...), ["datasets.hgsc", "'licence' is missing"]),
+        (changed("datasets", "hgsc", "reader", value="hgcs"), ["datasets.hgsc.reader", "did you mean 'hgsc'?"]),
         (changed("datasets", "hgsc", "image_type", value="HE"), ["datasets.hgsc.image_type", "'HE'", "fluorescence"]),
         (changed("datasets", "hgsc", "source", value={"ulr": "x"}), ["datasets.hgsc.source", "exactly one of url"]),
         (

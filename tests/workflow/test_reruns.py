@@ -19,6 +19,8 @@ EXPERIMENTS = [*UNTRAINED, "unet3-smoke"]
 EVALUATE = {*(f"evaluate {name}" for name in EXPERIMENTS), *AFTER_EVALUATE}
 PREDICT = {f"{rule} {name}" for name in EXPERIMENTS for rule in ("predict", "merge")} | EVALUATE
 
+INGEST = {"ingest smoke", "split smoke", "normalize macenko-smoke", "patch smoke-64", *TRAIN, *PREDICT}
+
 
 def edit(*path: str, value: Any) -> Callable[[Path], None]:
     """Set one key of the configuration."""
@@ -105,6 +107,7 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "the published rows": (edit("leaderboards", "smoke", "published", value="dsb2018"), AFTER_EVALUATE),
     "the licence": (edit("datasets", "smoke", "licence", value="CC-BY-4.0"), AFTER_EVALUATE),
+    "another reader's code": (append("scripts/karyobench/datasets/readers/dsb2018.py", "\nSPARE = 1\n"), set()),
     "the site's code": (append("scripts/karyobench/reporting/site.py", "\nSPARE = 1\n"), {"report smoke"}),
     "an AP threshold": (edit("metrics", "iou_thresholds", value=[0.5, 0.75]), EVALUATE),
     "metrics code": (append("scripts/karyobench/metrics/pixel.py", "\nSPARE = 1\n"), EVALUATE),
@@ -142,10 +145,8 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         edit("datasets", "smoke", "split", "val", value=[]),
         {"split smoke", "normalize macenko-smoke", "patch smoke-64", *TRAIN, *PREDICT},
     ),
-    "the truth's kind": (
-        edit("datasets", "smoke", "truth", value="pseudo"),
-        {"ingest smoke", "split smoke", "normalize macenko-smoke", "patch smoke-64", *TRAIN, *PREDICT},
-    ),
+    "the truth's kind": (edit("datasets", "smoke", "truth", value="pseudo"), INGEST),
+    "the reader's code": (append("scripts/karyobench/datasets/readers/pairs.py", "\nSPARE = 1\n"), INGEST),
 }
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from karyobench import files
+from karyobench.datasets import readers
 from karyobench.systems import registry
 from karyobench.workflow import fingerprint, paths, references
 
@@ -195,13 +196,15 @@ class Catalogue:
 
     def code(self, step: str) -> Callable[[SimpleNamespace], str]:
         """Params function: the fingerprint of the code that a step runs for these wildcards."""
+        return lambda wildcards: fingerprint.code(step, self._found_by_name(step, wildcards))
 
-        def told(wildcards: SimpleNamespace) -> str:
-            experiment = getattr(wildcards, "experiment", None)
-            module = registry.path_of(self.system(experiment)["module"]) if step in _RUN_A_SYSTEM else None
-            return fingerprint.code(step, module)
-
-        return told
+    def _found_by_name(self, step: str, wildcards: SimpleNamespace) -> Path | None:
+        """The module that a step loads by a name in its slice, which its imports do not show."""
+        if step in _RUN_A_SYSTEM:
+            return registry.path_of(self.system(wildcards.experiment)["module"])
+        if step == "ingest":
+            return readers.path_of(self.config["datasets"][wildcards.dataset]["reader"])
+        return None
 
     def _download_slice(self, wildcards: SimpleNamespace) -> Record:
         return {"dataset": wildcards.dataset, "source": self.config["datasets"][wildcards.dataset]["source"]}

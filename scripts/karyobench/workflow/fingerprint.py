@@ -12,10 +12,10 @@ _POSITIONS = {"lineno", "col_offset", "end_lineno", "end_col_offset", "ctx", "ty
 
 
 def code(step: str, module: Path | None = None) -> str:
-    """Fingerprint of `scripts/{step}.py`, all library modules that it imports, directly or not, and one system module.
+    """Fingerprint of `scripts/{step}.py`, all library modules that it imports, directly or not, and one module more.
 
     Comments, docstrings, layout and file times do not count, and the Python version does not either: equal source
-    gives an equal fingerprint. System modules are found at run time by name, so the one that a job uses is given.
+    gives an equal fingerprint. Systems and readers are found at run time by name, so the one that a job uses is given.
     """
     sources = set(_closure(SCRIPTS / f"{step}.py"))
     if module is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from karyobench.datasets import readers
 from karyobench.errors import KaryobenchError, nearest
 from karyobench.systems import registry
 from karyobench.workflow import explain
@@ -102,6 +103,10 @@ def _patches(config: Record, name: str, record: Record) -> Iterator[str]:
 
 
 def _dataset(name: str, record: Record) -> Iterator[str]:
+    try:
+        readers.path_of(record["reader"])
+    except KaryobenchError as error:
+        yield f"datasets.{name}.reader: {error}"
     if record.get("regions") and "percentiles" in (record.get("intensity") or {}):
         yield (
             f"datasets.{name}.intensity: percentiles of a whole field would carry its test regions into its training "
