@@ -55,7 +55,11 @@ def test_only_trained_experiments_have_weights(catalogue: start.Catalogue) -> No
 
 def test_slices_hold_what_the_step_uses_and_no_more(catalogue: start.Catalogue) -> None:
     train = json.loads(catalogue.slice("train")(names(experiment="unet3-hgsc", seed="1")))
-    assert train["budget"] == catalogue.config["experiments"]["unet3-hgsc"]["budget"] and train["seed"] == 1 and train["threads"] == 2
+    assert (
+        train["budget"] == catalogue.config["experiments"]["unet3-hgsc"]["budget"]
+        and train["seed"] == 1
+        and train["threads"] == 2
+    )
     assert {"predict", "instances", "resources"}.isdisjoint(train)
     merge = json.loads(catalogue.slice("merge")(names(experiment="unet3-hgsc", seed="1", dataset="hgsc")))
     assert set(merge) == {"module", "instances"}
