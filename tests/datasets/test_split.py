@@ -138,7 +138,13 @@ def test_groups_stay_whole_and_every_stratum_is_tested(
     record = STRATIFIED | {"val": val, "test": test, "seed": seed}
     if not any(sum(kind == k for _, k in groups) >= 3 for kind in "xyz"):
         return
-    found = run(tmp_path_factory.mktemp("split"), record, attributes)
+    try:
+        found = run(tmp_path_factory.mktemp("split"), record, attributes)
+    except KaryobenchError as refused:
+        # A few groups may be too few for three parts; then the split says so.
+        assert "split.val: no image" in str(refused)
+        assert max(Counter(kind for _, kind in groups).values()) < 6
+        return
     parts = defaultdict(set)
     for image, part in found.items():
         parts[attributes[image]["group"]].add(part)
