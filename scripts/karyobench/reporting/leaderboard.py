@@ -9,7 +9,7 @@ from karyobench.metrics.scores import SCORES, image_scores, macro, micro
 from karyobench.reporting import published, statistics
 from karyobench.reporting.runs import Board, Run
 
-TUNING = "none in this run: fixed parameters, chosen without test images"
+TUNING = "none in this run: parameters are fixed in the configuration"
 TUNING_TRAINED = f"{TUNING}; checkpoint by validation loss"
 FAKE = "fake: reads the truth; its scores are known in closed form and test the workflow"
 
