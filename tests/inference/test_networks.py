@@ -83,7 +83,7 @@ def test_gradients_are_off_for_trained_systems_alone(trained):
 
 def test_weights_of_another_network_are_refused(trained):
     config, weights = trained
-    with pytest.raises(KaryobenchError, match=r"weights.safetensors: these weights are not those of .*size mismatch"):
+    with pytest.raises(KaryobenchError, match=r"weights.safetensors: does not fit the network: .*; train it again"):
         load_network(registry.load(config["module"]), {**config, "network": {"maps": 3}}, weights)
 
 

@@ -1,7 +1,6 @@
 """The network of a trained system, ready to predict. Torch is imported only when there is one."""
 
 import os
-import textwrap
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
@@ -29,16 +28,12 @@ def load_network(system: ModuleType, config: dict[str, Any], weights: str | Path
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's matrix products are deterministic only so
     import torch
 
+    from karyobench.systems.weights import load
+
     torch.set_num_threads(config["threads"])
     torch.use_deterministic_algorithms(True)
     network = system.build(config)
-    try:
-        network.load_state_dict(_read(weights))
-    except RuntimeError as error:
-        raise KaryobenchError(
-            f"{weights}: these weights are not those of system '{config['module']}' as configured: "
-            f"{textwrap.shorten(str(error), 500)}"
-        ) from None
+    load(network, weights, f"train it again with system '{config['module']}' as it is configured now")
     return network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
@@ -49,13 +44,3 @@ def inference(system: ModuleType) -> AbstractContextManager:
     import torch
 
     return torch.inference_mode()
-
-
-def _read(weights: str | Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise KaryobenchError(f"{weights}: cannot be read as safetensors ({error}); train again") from None

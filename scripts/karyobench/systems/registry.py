@@ -10,7 +10,7 @@ from typing import Any
 from karyobench.errors import KaryobenchError, nearest
 
 _ROOM = Path(__file__).parent
-_NOT_SYSTEMS = {"__init__", "base", "registry", "common", "labels", "networks"}
+_NOT_SYSTEMS = {"__init__", "base", "registry", "common", "labels", "networks", "weights"}
 _ALWAYS = ("TASK", "OUTPUT", "TRAINED", "KEYS", "predict")
 _BY_KIND = {"maps": ("instances",), "instances": ()}
 _TRAINED = ("build", "examples", "loss")

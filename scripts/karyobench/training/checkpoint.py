@@ -16,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from karyobench import files
-from karyobench.errors import KaryobenchError
 
 log = logging.getLogger("karyobench")
 
@@ -77,32 +76,6 @@ def resume(folder: Path, identity: dict[str, Any], network: nn.Module, optimizer
     _restore(optimizer, _under("optimizer", tensors))
     log.info("going on from the checkpoint of step %d", told["progress"]["step"])
     return Progress(**told["progress"], best_weights=_under("best", tensors))
-
-
-def load_weights(network: nn.Module, path: str | Path) -> None:
-    """Fill a network with the weights of another run.
-
-    Raises KaryobenchError naming the first tensors that are missing, unknown or of another shape.
-    """
-    try:
-        given = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise KaryobenchError(f"{path}: cannot be read as safetensors ({error}); train that experiment again") from None
-    wanted = network.state_dict()
-    faults = [f"{name} is missing" for name in wanted if name not in given]
-    faults += [f"{name} is not in the network" for name in given if name not in wanted]
-    faults += [
-        f"{name} is {tuple(given[name].shape)}, the network has {tuple(wanted[name].shape)}"
-        for name in wanted
-        if name in given and given[name].shape != wanted[name].shape
-    ]
-    if faults:
-        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        raise KaryobenchError(
-            f"{path}: does not fit the network: {'; '.join(faults[:3])}{more}; "
-            "init_from must name an experiment of the same system and `network`"
-        )
-    network.load_state_dict(given)
 
 
 def weights(network: nn.Module) -> Tensors:

@@ -12,8 +12,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
 from karyobench.errors import KaryobenchError, nearest
-from karyobench.systems import registry
-from karyobench.training import checkpoint
+from karyobench.systems import registry, weights
 from karyobench.training.optimizers import optimizer_of
 
 SETTINGS = (
@@ -63,7 +62,7 @@ def set_up(config: dict[str, Any], init: str | Path | None = None) -> Run:
     system = registry.load(config["module"])
     network = system.build(config)
     if init is not None:
-        checkpoint.load_weights(network, init)
+        weights.load(network, init, "init_from must name an experiment of the same system and `network`")
     precision = config["train"]["precision"] if on_gpu else "32-true"
     # A job of a cluster is one process; Fabric would otherwise take it for a part of a larger one.
     accelerator = "cuda" if on_gpu else "cpu"
