@@ -84,11 +84,18 @@ def _is_snakemake(process: psutil.Process) -> bool:
 
 
 def _watch(driver: psutil.Process, poll_seconds: float) -> None:
-    while driver.is_running() and driver.status() != psutil.STATUS_ZOMBIE:
+    while _lives(driver):
         time.sleep(poll_seconds)
     for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(1)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _json_object(text: str) -> dict[str, Any]:
