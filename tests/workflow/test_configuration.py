@@ -71,6 +71,14 @@ def test_the_project_s_own_configuration_is_sound() -> None:
         ),
         (changed("experiments", "otsu", "system", value="ostu"), ["experiments.otsu.system", "did you mean 'otsu'?"]),
         (changed("leaderboards", "hgsc", "experiments", value=["unet-hgsc"]), ["did you mean 'unet3-hgsc'?"]),
+        (
+            changed("experiments", "otsu", value={"system": "otsu", "stain": "none", "budget": {"steps": 1}}),
+            ["experiments.otsu.budget", "remove it"],
+        ),
+        (
+            changed("experiments", "unet3-hgsc", "init_from", value="otsu"),
+            ["unet3-hgsc.init_from", "'otsu' is not trained"],
+        ),
         (changed("leaderboards", "hgsc", "split", value="train"), ["leaderboards.hgsc.split", "'train'"]),
         (changed("studies", "demo", value=["hgsk"]), ["studies.demo", "did you mean 'hgsc'?"]),
         (changed("metrics", value={"iou_thresholds": [0.3]}), ["metrics.iou_thresholds.0", "0.3"]),

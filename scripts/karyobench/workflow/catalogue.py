@@ -59,7 +59,7 @@ class Catalogue:
     # ------------------------------------------------------------------ files
 
     def raw(self, dataset: str) -> list[str]:
-        """Local raw files that a dataset or a `precomputed` folder reads in place; empty for downloads."""
+        """Local raw files of a dataset, which are read in place; empty for downloads."""
         local = self.config["datasets"][dataset]["source"].get("local")
         return _files_below(local) if local else []
 
@@ -69,13 +69,9 @@ class Catalogue:
             return paths.DATASET.format(dataset=dataset)
         return paths.STAINED.format(stain=stain, dataset=dataset)
 
-    def reference(self, wildcards: SimpleNamespace) -> str:
-        """Dataset from which a stain takes its reference."""
-        return self.config["stains"][wildcards.stain]["reference"]["dataset"]
-
     def reference_files(self, wildcards: SimpleNamespace) -> dict[str, str]:
         """Ingested reference dataset of a stain, and its split."""
-        dataset = self.reference(wildcards)
+        dataset = self.config["stains"][wildcards.stain]["reference"]["dataset"]
         return {
             "reference": paths.DATASET.format(dataset=dataset),
             "reference_split": paths.SPLIT.format(dataset=dataset),

@@ -16,11 +16,7 @@ def check(config: Record) -> None:
     """Raise KaryobenchError listing every fault, each with its key and, for a misspelt name, the nearest known one."""
     faults = [
         *_unknown(config, "study", [config["study"]], "studies"),
-        *(
-            f
-            for name, boards in config["studies"].items()
-            for f in _unknown(config, f"studies.{name}", boards, "leaderboards")
-        ),
+        *(f for name, boards in config["studies"].items() for f in _study(config, name, boards)),
         *(f for name, record in config["leaderboards"].items() for f in _leaderboard(config, name, record)),
         *(f for name, record in config["experiments"].items() for f in _experiment(config, name, record)),
         *(f for name, record in config["patches"].items() for f in _patches(config, name, record)),
@@ -73,8 +69,12 @@ def _experiment(config: Record, name: str, record: Record) -> Iterator[str]:
             yield f"{where}.stain: comes from the patch set; remove it here"
     else:
         yield from _stain_name(config, f"{where}.stain", record["stain"])
+        for key in sorted({"budget", "init_from"} & record.keys()):
+            yield f"{where}.{key}: nothing is trained here; remove it"
     if "init_from" in record:
         yield from _unknown(config, f"{where}.init_from", [record["init_from"]], "experiments")
+        if "patches" not in config["experiments"].get(record["init_from"], {"patches": None}):
+            yield f"{where}.init_from: experiment '{record['init_from']}' is not trained and has no weights"
     system = config["systems"].get(record["system"])
     if system is not None and _trained(system) != ("patches" in record):
         yield f"{where}: system '{record['system']}' " + (
