@@ -26,7 +26,7 @@ def test_members_are_sorted_files(tmp_path: Path) -> None:
 def test_an_archive_cut_short(tmp_path: Path) -> None:
     path = make(tmp_path / "a.zip", {"a": bytes(5000)}, zipfile.ZIP_STORED)
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(KaryobenchError, match=r"a\.zip: not a whole zip archive .* download"), archives.opened(path):
+    with pytest.raises(KaryobenchError, match=r"a\.zip: not a whole archive .* download"), archives.opened(path):
         pass
 
 

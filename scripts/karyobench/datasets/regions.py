@@ -55,6 +55,8 @@ def _check(named: list[Named], shape: tuple[int, int], guard: int) -> None:
 def _region(field: Field, name: str, split: str, box: Box) -> Field:
     r0, c0, r1, c1 = box
     about = {**field.attributes, "parent": field.id, "box": list(box), "region_split": split}
+    if field.layers or field.instances is None:
+        raise KaryobenchError(f"regions: '{field.id}' has other truth than an instance map; it cannot be cut")
     return replace(
         field, id=name, image=field.image[r0:r1, c0:c1], instances=field.instances[r0:r1, c0:c1], attributes=about
     )

@@ -13,6 +13,7 @@ import numpy as np
 from karyobench import files
 from karyobench.errors import KaryobenchError
 
+LAYERS = ("ignore", "second", "points")
 _CHUNK = 256
 _LOSSLESS = {"shuffle": True, **hdf5plugin.Zstd(clevel=3)}
 
@@ -21,15 +22,19 @@ _LOSSLESS = {"shuffle": True, **hdf5plugin.Zstd(clevel=3)}
 class Field:
     """One image with its truth.
 
-    image: uint8 (H, W, 3). instances: int32 (H, W), 0 background, one positive value per nucleus; None without truth.
-    attributes: dataset, image_type, group, parent, box [r0, c0, r1, c1] in the parent, mpp (microns per pixel),
-    source_file, sha256, and whatever a stage adds (a stain's note, say). Values are strings, numbers or number lists.
+    image: uint8 (H, W, 3). instances: int32 (H, W), 0 background, one positive value per object (nucleus, gland, ...);
+    None without pixel truth. attributes: dataset, image_type, group, parent, box [r0, c0, r1, c1] in the parent, mpp
+    (microns per pixel), source_file, sha256, `label` (class of the image) where the truth is one, and whatever a stage
+    adds (a stain's note, say). Values are strings, numbers or number lists.
+    layers: further truth by name: `ignore` uint8 (H, W), 1 where the truth says nothing; `second` int32 (H, W), the
+    instance map of a second observer; `points` float64 (N, 2), row and column of the centres of objects.
     """
 
     id: str
     image: np.ndarray
     instances: np.ndarray | None
     attributes: dict[str, Any] = field(default_factory=dict)
+    layers: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Store:
@@ -65,9 +70,15 @@ class Store:
         group = self._group(image_id)
         return group["instances"][()] if "instances" in group else None
 
+    def layers(self, image_id: str) -> dict[str, np.ndarray]:
+        """Further truth by name, see Field; empty for most datasets."""
+        group = self._group(image_id)
+        return {name: group[name][()] for name in LAYERS if name in group}
+
     def field(self, image_id: str) -> Field:
         """Image, truth and attributes together."""
-        return Field(image_id, self.image(image_id), self.instances(image_id), self.attributes(image_id))
+        attributes, layers = self.attributes(image_id), self.layers(image_id)
+        return Field(image_id, self.image(image_id), self.instances(image_id), attributes, layers)
 
     def _group(self, image_id: str) -> h5py.Group:
         if image_id not in self._file:
@@ -107,6 +118,8 @@ class Writer:
         write_array(group, "image", item.image)
         if item.instances is not None:
             write_array(group, "instances", item.instances)
+        for name, layer in item.layers.items():
+            write_array(group, name, layer)
         group.attrs.update(item.attributes)
 
 

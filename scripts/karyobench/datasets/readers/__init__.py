@@ -1,9 +1,11 @@
 """Readers of annotation formats: raw files to whole fields.
 
-A reader is one module of this folder with `read(raw, receipt, record)`: `raw` is the folder of the raw files, `receipt`
-what the download says of them, `record` the dataset's record in `config.yaml`. It yields a `store.Field` per image, in
-a fixed order, with the attributes `source_file`, `group` where images share one, `image_type` where it differs between
-images, and what it has to tell of the truth. Labels may be any non-negative integers.
+A reader is one module of this folder with `read(raw, receipt, record)`: `raw` is the folder of the raw files,
+`receipt` what the download says of them, `record` the dataset's record in `config.yaml`. It yields a `store.Field` per
+image, in a fixed order, with the attributes `source_file`, `group` where images share one (a patient, a slide),
+`image_type` where it differs between images, and what it has to tell of the truth. Labels may be any non-negative
+integers.
+`members.collected` shows it the content of all archives and loose files as one collection.
 
 Readers are found by name, so that a new one, or an edit of one, leaves the datasets of the others as they are.
 """
