@@ -12,7 +12,7 @@ from karyobench.systems.base import Tile
 
 CONFIG = {
     "network": {"channels": [32, 32, 64], "hidden": 1024},
-    "targets": {"positives": 40, "ring": 3, "elsewhere": 0.3},
+    "targets": {"positives": 40, "ring": 3, "elsewhere": 0.3, "stroma": None},
     "loss": {},
     "instances": {"threshold": 0.5, "min_area": 30},
 }
@@ -121,6 +121,26 @@ def test_strips_make_no_difference(network, image, window_by_window, monkeypatch
     monkeypatch.setattr(alexnet, "_STRIP_PIXELS", pixels)
     maps = predict(network, image, 0, 0, *image.shape[:2])
     np.testing.assert_allclose(maps[0], window_by_window, atol=1e-5, rtol=0)
+
+
+def test_likely_stroma_is_a_window_away_from_every_large_dark_blob():
+    image = np.full((120, 120, 3), 220, np.uint8)
+    image[10:22, 10:22] = (60, 40, 160)
+    image[100:105, 100:105] = (60, 40, 160)
+    stroma = alexnet.likely_stroma(image, window=50, blob=100)
+    rows, columns = np.mgrid[:120, :120]
+    near = [np.any([(p + i >= 10) & (p + i < 22) for i in range(-25, 25)], axis=0) for p in (rows, columns)]
+    np.testing.assert_array_equal(stroma, ~(near[0] & near[1]))
+    assert alexnet.likely_stroma(np.full((40, 40, 3), 9, np.uint8), window=50, blob=100).all()
+
+
+def test_windows_beyond_the_ring_come_from_likely_stroma_where_truth_is_sparse(monkeypatch):
+    truth, upper = nuclei(), np.arange(64)[:, None] < np.full(64, 30)
+    monkeypatch.setattr(alexnet, "likely_stroma", lambda image, window, blob: upper)
+    config = CONFIG | {"targets": CONFIG["targets"] | {"stroma": {"window": 50, "blob": 100}}}
+    _, row, _ = places_of(alexnet.examples(coded(truth), truth, np.random.default_rng(0), config)).T
+    assert row[80:].max() < 30
+    assert row[:80].max() >= 30
 
 
 def test_windows_are_drawn_from_nuclei_their_ring_and_elsewhere():
