@@ -44,6 +44,28 @@ def run(files, config=CONFIG):
     return evaluate(files / "truth.h5", files / "split.csv", files / "instances.h5", config)
 
 
+def test_what_the_truth_does_not_know_does_not_count(tmp_path):
+    ignore = np.zeros((8, 12), np.uint8)
+    ignore[:, 6:] = 1
+    predicted = np.zeros((8, 12), np.int32)
+    predicted[1:5, 1:5], predicted[5:8, 4:12], predicted[0, 8:] = 1, 2, 3
+    about = {"image_type": "he", "group": "a", "parent": "a"}
+    with writing(tmp_path / "truth.h5") as writer:
+        writer.add(Field("a", np.zeros((8, 12, 3), np.uint8), two_squares(), about, {"ignore": ignore}))
+        writer.add(Field("b", np.zeros((8, 12, 3), np.uint8), two_squares(), about, {"ignore": ignore}))
+    with create_hdf5(tmp_path / "instances.h5") as file:
+        write_array(file.create_group("a"), "instances", predicted)
+    pd.DataFrame([("a", "test"), ("b", "test")], columns=["image", "split"]).to_csv(tmp_path / "split.csv", index=False)
+    counts = run(tmp_path)
+    assert counts["n_true"].tolist() == [1, 1]
+    assert counts["n_pred"].tolist() == [2, 0]
+    assert counts["tp@0.75"].tolist() == [1, 0]
+    assert counts["missing"].tolist() == [0, 1]
+    assert counts["pixel_tp"].tolist() == [16, 0]
+    assert counts["pixel_fp"].tolist() == [6, 0]
+    assert counts["pixel_tn"].tolist() == [48 - 16 - 6, 48 - 16]
+
+
 def test_one_row_per_truth_image_of_the_split(files):
     counts = run(files)
     assert counts["image"].tolist() == ["010", "b", "empty"]

@@ -21,8 +21,9 @@ def evaluate(truth: str | Path, split: str | Path, instances: str | Path, config
     """Counts of every truth image of the wanted splits (columns: `metrics/counts.py`), sorted by image.
 
     truth: HDF5 of the dataset. split: CSV with columns image, split. instances: HDF5 with `instances` int32 (H, W) per
-    image; an image that it lacks is a missing prediction. config: `metrics` and `splits`. Raises KaryobenchError naming
-    the image whose truth is absent, unassigned, or differs in shape from its prediction.
+    image; an image that it lacks is a missing prediction. config: `metrics` and `splits`. Where the truth of an image
+    says nothing (its layer `ignore`), neither truth nor prediction counts, and objects count with what lies outside.
+    Raises KaryobenchError naming the image whose truth is absent, unassigned, or differs in shape from its prediction.
     """
     wanted = thresholds(config["metrics"])
     with reading(truth) as store, open_hdf5(instances) as predictions:
@@ -62,10 +63,21 @@ def _counts(store: Store, predictions: h5py.File, image: str, wanted: list[float
     truth = store.instances(image)
     if truth is None:
         raise KaryobenchError(f"image '{image}' has no truth and cannot be scored; take it out of the split")
+    predicted = _prediction(predictions, image)
+    ignore = store.layers(image).get("ignore")
     try:
-        return count_image(truth, _prediction(predictions, image), wanted)
+        if ignore is not None:
+            truth, predicted = _known(truth, ignore), _known(predicted, ignore)
+        return count_image(truth, predicted, wanted)
     except KaryobenchError as error:
         raise KaryobenchError(f"image '{image}' in {predictions.filename}: {error}") from None
+
+
+def _known(labels: np.ndarray | None, ignore: np.ndarray) -> np.ndarray | None:
+    """Labels (1, K) of the K pixels that are not to be ignored; counts do not depend on where pixels lie."""
+    if labels is not None and labels.shape != ignore.shape:
+        raise KaryobenchError(f"a map of {labels.shape} pixels does not fit its `ignore` of {ignore.shape}")
+    return None if labels is None else labels[ignore == 0][None]
 
 
 def _prediction(predictions: h5py.File, image: str) -> np.ndarray | None:
