@@ -165,3 +165,14 @@ def test_a_given_range_becomes_0_and_255_in_every_image() -> None:
     image, notes = images.read_image(tif(pixels), "a.tif", {"range": [100, 500]})
     assert image[0, :, 0].tolist() == [0, 0, 128, 255, 255]
     assert notes == {"intensity_range": [100.0, 500.0]}
+
+
+@given(
+    arrays.arrays(st.sampled_from([np.uint8, np.uint16]), (3, 4)),
+    st.tuples(st.integers(0, 100), st.integers(0, 100)).map(sorted),
+)
+def test_levels_are_stretched_as_pixels_would_be(pixels: np.ndarray, percentiles: list[int]) -> None:
+    rule = {"percentiles": percentiles}
+    levels, pixelwise = (images.to_rgb(pixels.astype(kind), "x", rule) for kind in (pixels.dtype, np.int64))
+    assert np.array_equal(levels[0], pixelwise[0])
+    assert levels[1] == pixelwise[1]

@@ -1,10 +1,8 @@
 """Each reader gives the pixels and the truth of files of its format, and names what is wrong with others."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -59,68 +57,6 @@ def test_16_bits_need_a_rule(pair: dict[str, str], tmp_path: Path) -> None:
 def test_only_listed_files_are_read(name: str, pair: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(KaryobenchError, match=f"dataset 'd': pair 'one': there is no labels file '{name}'"):
         read("pairs", tmp_path, pairs=[pair | {"labels": name}])
-
-
-# ---------------------------------------------------------------------- dsb2018
-
-GREY = np.full((20, 30), 12, np.uint8)
-
-
-def write_dsb(path: Path, images: dict[str, np.ndarray], masks: dict[str, np.ndarray], prefix: str = "") -> Path:
-    """An archive of the layout of stage1_train.zip, members in no order; masks are keyed image/mask."""
-    members = {f"{prefix}{name}/images/{name}.png": pixels for name, pixels in images.items()}
-    members |= {f"{prefix}{name.replace('/', '/masks/')}.png": pixels for name, pixels in masks.items()}
-    with zipfile.ZipFile(path / "stage1_train.zip", "w") as archive:
-        archive.writestr(f"{prefix}readme.txt", "not an image")
-        for name in sorted(members, key=lambda member: member[::-1]):
-            archive.writestr(name, imagecodecs.png_encode(members[name]))
-    return path
-
-
-def square(r0: int, r1: int) -> np.ndarray:
-    mask = np.zeros((20, 30), np.uint8)
-    mask[r0:r1, 5:9] = 255
-    return mask
-
-
-@pytest.mark.parametrize("prefix", ["", "stage1_train/"])
-def test_dsb_masks_become_instances_in_the_order_of_their_names(prefix: str, tmp_path: Path) -> None:
-    masks = {"im/b": square(3, 9), "im/a": square(0, 5), "im/c": square(12, 14)}
-    write_dsb(tmp_path, {"im": np.dstack([GREY, GREY, GREY, np.full_like(GREY, 255)]), "bare": GREY + 1}, masks, prefix)
-    fields = read("dsb2018", tmp_path)
-    assert list(fields) == ["bare", "im"]
-    assert [(fields["im"].instances == k).sum() for k in (1, 2, 3)] == [20, 16, 8]
-    assert fields["im"].attributes["overlapping_pixels"] == 2 * 4
-    assert np.array_equal(fields["im"].image, np.stack([GREY] * 3, axis=2))
-    assert not fields["bare"].instances.any()
-
-
-def stained(rgb: tuple[int, int, int]) -> np.ndarray:
-    return np.broadcast_to(np.array(rgb, np.uint8), (20, 30, 3)).copy()
-
-
-def test_dsb_image_types(tmp_path: Path) -> None:
-    images = {"a": stained((180, 130, 190)), "b": stained((210, 210, 210)), "c": stained((15, 15, 15))}
-    images["d"] = stained((0, 0, 0))
-    write_dsb(tmp_path, images, {})
-    types = [field.attributes["image_type"] for field in read("dsb2018", tmp_path).values()]
-    assert types == ["he", "brightfield", "fluorescence", "fluorescence"]
-
-
-def test_dsb_archives_that_do_not_fit(tmp_path: Path) -> None:
-    write_dsb(tmp_path, {"im": GREY}, {"im/a": square(0, 5), "gone/b": square(0, 5)})
-    with pytest.raises(KaryobenchError, match=r"stage1_train\.zip: 'gone' has masks but no image"):
-        read("dsb2018", tmp_path)
-    write_dsb(tmp_path, {"im": GREY}, {"im/a": square(0, 5)[:-1]})
-    with pytest.raises(KaryobenchError, match=r"'im/masks/a\.png' has shape \(19, 30\), its image \(20, 30\)"):
-        read("dsb2018", tmp_path)
-
-
-def test_a_truncated_image_within_an_archive(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "stage1_train.zip", "w") as archive:
-        archive.writestr("im/images/im.png", imagecodecs.png_encode(RNG.integers(0, 255, (20, 30), np.uint8))[:200])
-    with pytest.raises(KaryobenchError, match=r"stage1_train\.zip: member 'im/images/im\.png': damaged, truncated"):
-        read("dsb2018", tmp_path)
 
 
 # ---------------------------------------------------------------------- hgsc

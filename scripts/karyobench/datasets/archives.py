@@ -51,8 +51,7 @@ def any_opened(path: str | Path) -> Iterator[Archive]:
             yield Archive(str(path), members(archive), lambda name: read(archive, name))
         else:
             tar = stack.enter_context(_opened_tar(Path(path)))
-            files = {info.name.removeprefix("./"): info for info in tar.getmembers() if info.isreg()}
-            _refuse_unsafe(files, str(path))
+            files = _tar_files(tar, str(path))
             yield Archive(str(path), sorted(files), lambda name: _read_tar(tar, files, name, str(path)))
 
 
@@ -155,6 +154,19 @@ class _Limited:
         self._size += len(data)
         _refuse_large(str(self._path), self._size, TAR_LIMIT)
         return data
+
+
+def _tar_files(tar: tarfile.TarFile, path: str) -> dict[str, tarfile.TarInfo]:
+    """Files of a tar archive by name; a hard link is the file it links to. Other links and devices are left out."""
+    infos = {info.name.removeprefix("./"): info for info in tar.getmembers() if info.isreg() or info.islnk()}
+    _refuse_unsafe(infos, path)
+    files = {}
+    for name, info in infos.items():
+        target = infos.get(info.linkname.removeprefix("./")) if info.islnk() else info
+        if target is None or not target.isreg():
+            raise KaryobenchError(f"{path}: member '{name}' links to '{info.linkname}', which is not in the archive")
+        files[name] = target
+    return files
 
 
 def _read_tar(tar: tarfile.TarFile, infos: dict[str, tarfile.TarInfo], name: str, path: str) -> bytes:

@@ -13,6 +13,7 @@ from karyobench.errors import KaryobenchError
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_LARGEST = 1 << 32
 
 
 def read_image(data: bytes, name: str, intensity: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
@@ -23,7 +24,16 @@ def read_image(data: bytes, name: str, intensity: dict[str, Any] | None = None) 
     depths than 8 bits are refused.
     Raises KaryobenchError naming the file when it is damaged, transparent, or of another depth or layout.
     """
-    pixels = _colour_channels(_decode(data, name), name)
+    return to_rgb(stored(data, name), name, intensity)
+
+
+def stored(data: bytes, name: str) -> np.ndarray:
+    """Pixels of an image file in its own depth, (H, W) or (H, W, 3); errors as by `read_image`."""
+    return _colour_channels(_decode(data, name), name)
+
+
+def to_rgb(pixels: np.ndarray, name: str, intensity: dict[str, Any] | None) -> tuple[np.ndarray, dict[str, Any]]:
+    """What `read_image` gives of the pixels of a file, which `stored` reads."""
     if intensity is not None:
         pixels, notes = _rescaled(pixels, intensity, name)
     elif pixels.dtype == bool:
@@ -64,7 +74,7 @@ def _decode(data: bytes, name: str) -> np.ndarray:
         if data.startswith(_PNG):
             pixels = imagecodecs.png_decode(data)
         elif data.startswith(_TIFF):
-            pixels = tifffile.imread(io.BytesIO(data))
+            pixels = _decode_tiff(data)
         else:
             pixels = _decode_other(data)
     except MemoryError:
@@ -73,6 +83,14 @@ def _decode(data: bytes, name: str) -> np.ndarray:
         # The decoders raise exceptions of many unrelated kinds on damaged data; all mean the same to the user.
         raise KaryobenchError(f"{name}: damaged, truncated, or no image ({error}); replace the file") from error
     return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+
+
+def _decode_tiff(data: bytes) -> np.ndarray:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        # A damaged header may claim any size; without this memory would be asked for.
+        if file.series[0].nbytes > _LARGEST:
+            raise ValueError(f"its header tells of {file.series[0].nbytes} bytes of pixels")
+        return file.asarray()
 
 
 def _decode_other(data: bytes) -> np.ndarray:
@@ -97,9 +115,18 @@ def _colour_channels(pixels: np.ndarray, name: str) -> np.ndarray:
 
 def _rescaled(pixels: np.ndarray, intensity: dict[str, Any], name: str) -> tuple[np.ndarray, dict[str, Any]]:
     """Stretch a range of values to 0..255; an image without contrast becomes 0."""
-    pixels = pixels.astype(np.float64)
+    levels = np.arange(np.iinfo(pixels.dtype).max + 1) if pixels.dtype in (np.uint8, np.uint16) else None
+    if levels is None:
+        pixels = pixels.astype(np.float64)
     if not np.isfinite(pixels).all():
         raise KaryobenchError(f"{name}: has pixels that are not finite numbers; replace them first")
     low, high = intensity["range"] if "range" in intensity else np.percentile(pixels, intensity["percentiles"])
-    scaled = (pixels - low) / max(high - low, np.finfo(float).tiny)
-    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8), {"intensity_range": [float(low), float(high)]}
+    # Stretching the few levels of an integer image is faster than stretching its pixels.
+    scaled = _stretched(pixels, low, high) if levels is None else _stretched(levels, low, high)[pixels]
+    return scaled, {"intensity_range": [float(low), float(high)]}
+
+
+def _stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        scaled = (values - low) / max(high - low, np.finfo(float).tiny)
+    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
