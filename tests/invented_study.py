@@ -17,6 +17,23 @@ from karyobench.reporting import leaderboard, runs, tables
 METRICS = {"iou_thresholds": [k / 20 for k in range(10, 20)], "f1_threshold": 0.5}
 TASK = "invented for a test"
 
+SUMMARY = {
+    "dataset": "invented",
+    "objects": "nuclei",
+    "truth": "manual",
+    "subset": "",
+    "rows": [
+        {
+            **{"by": "all", "value": "all", "images": 2, "objects": 30, "empty": 0},
+            **{f"objects_{k}": n for k, n in (("min", 10), ("mean", 15.0), ("max", 20))},
+            **{f"{side}_{k}": 64 for side in ("height", "width") for k in ("min", "mean", "max")},
+        }
+    ],
+    "checks": [],
+    "published": [],
+    "typing": None,
+}
+
 Truth = Mapping[str, tuple[np.ndarray, np.ndarray]]
 Predictions = Mapping[tuple[str, int], Mapping[str, np.ndarray | None]]
 
@@ -45,6 +62,19 @@ def board(
     config = {"name": name, "dataset": name, "split": "test", "published": published, "metrics": METRICS}
     config |= {"dataset_facts": facts, "rows": rows, "images": dataset}
     return config | _tables(config)
+
+
+def study(name: str, leaderboards: list[dict[str, Any]]) -> dict[str, Any]:
+    """Slice of the report: the leaderboards and one dataset with its summary and a figure of its stain."""
+    files.write_json("results/datasets/invented.json", SUMMARY)
+    files.write_text("results/figures/stain/macenko/invented.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>")
+    return {
+        "study": name,
+        "leaderboards": leaderboards,
+        "datasets": [{"name": "invented", "licence": "invented licence", "citation": "Invented 2020"}],
+        "summaries": ["results/datasets/invented.json"],
+        "stain_figures": ["results/figures/stain/macenko/invented.svg"],
+    }
 
 
 def _attributes(dataset: str, image: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from karyobench import files
-from karyobench.datasets import store
+from karyobench.datasets import image_types, store
 from karyobench.datasets.download import download
 from karyobench.datasets.ingest import ingest
 from karyobench.errors import KaryobenchError
@@ -21,6 +21,7 @@ from karyobench.errors import KaryobenchError
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 RECEIPT = Path("raw/d/source.json")
 OUTPUT = Path("d.h5")
+SUMMARY = Path("d.json")
 RNG = np.random.default_rng(0)
 
 
@@ -43,14 +44,35 @@ def save(workdir: Path, name: str, image: np.ndarray, labels: np.ndarray) -> Non
 
 def run(record: dict[str, Any]) -> None:
     download("d", {"local": "mine"}, "", Path("partial"), RECEIPT)
-    ingest(record, RECEIPT, OUTPUT)
+    ingest(record, RECEIPT, OUTPUT, SUMMARY)
+
+
+def run_fields(monkeypatch: pytest.MonkeyPatch, fields: list[store.Field], **record: Any) -> dict[str, Any]:
+    """Ingest fields as if a reader had given them; the summary."""
+    save(Path(), "any", np.zeros((2, 2), np.uint8), np.zeros((2, 2), np.uint8))
+    download("d", {"local": "mine"}, "", Path("partial"), RECEIPT)
+    monkeypatch.setattr("karyobench.datasets.ingest.find", lambda name: lambda raw, receipt, record: iter(fields))
+    ingest({"dataset": "d", "reader": "mine", "truth": "manual", "image_type": "he"} | record, RECEIPT, OUTPUT, SUMMARY)
+    return json.loads(SUMMARY.read_text())
+
+
+def drawn(image_id: str, colour: tuple[int, int, int], **changes: Any) -> store.Field:
+    """An image of one colour with seeded noise, and one object."""
+    noise = np.random.default_rng(files.digest(image_id).encode()[0]).integers(-9, 10, (8, 9, 1))
+    labels = np.zeros((8, 9), np.uint8)
+    labels[2:4, 2:4] = 3
+    given = {"instances": labels, "attributes": {"source_file": image_id}} | changes
+    return store.Field(image_id, np.clip(colour + noise, 0, 255).astype(np.uint8), **given)
 
 
 def test_images_labels_and_attributes(record: dict[str, Any]) -> None:
     run(record)
     with store.reading(OUTPUT) as images:
         assert images.ids == ["one", "two"]
-        assert images.about == {"dataset": "d", "truth": "manual", "subset": "", "n_images": 2, "n_instances": 3}
+        assert images.about == {
+            **{"dataset": "d", "truth": "manual", "objects": "nuclei", "subset": ""},
+            **{"n_images": 2, "n_instances": 3},
+        }
         one = images.field("one")
         assert np.array_equal(one.image, tifffile.imread("mine/one.tif"))
         assert one.attributes == {
@@ -111,18 +133,108 @@ def test_unknown_pixel_size_leaves_no_attribute(record: dict[str, Any]) -> None:
 
 def test_two_runs_give_the_same_bytes(record: dict[str, Any]) -> None:
     run(record)
-    first = OUTPUT.read_bytes()
+    first = OUTPUT.read_bytes(), SUMMARY.read_bytes()
     run(record)
-    assert OUTPUT.read_bytes() == first
+    assert (OUTPUT.read_bytes(), SUMMARY.read_bytes()) == first
 
 
 def test_a_subset_is_told(record: dict[str, Any]) -> None:
     run(record)
     receipt = json.loads(RECEIPT.read_text())
     RECEIPT.write_text(json.dumps(receipt | {"subset": "2 of 9 images"}))
-    ingest(record, RECEIPT, OUTPUT)
+    ingest(record, RECEIPT, OUTPUT, SUMMARY)
     with store.reading(OUTPUT) as images:
         assert images.about["subset"] == "2 of 9 images"
+    assert json.loads(SUMMARY.read_text())["subset"] == "2 of 9 images"
+
+
+def test_the_summary_tells_counts_findings_and_what_differs_from_published_ones(record: dict[str, Any]) -> None:
+    run(record | {"counts": {"images": 2, "objects": 7, "why": "four were withdrawn"}})
+    found = json.loads(SUMMARY.read_text())
+    total = found["rows"][0]
+    assert [total[key] for key in ("images", "objects", "empty", "width_min", "width_max")] == [2, 3, 1, 20, 40]
+    checks = {check["check"]: check["amount"] for check in found["checks"]}
+    assert (checks["unused labels"], checks["images without objects"], checks["grey images"]) == (897, 1, 0)
+    assert [stated["why"] for stated in found["published"]] == ["", "four were withdrawn"]
+
+
+def test_a_class_alone_is_truth(monkeypatch: pytest.MonkeyPatch, workdir: Path) -> None:
+    about = {"source_file": "a", "label": "benign"}
+    found = run_fields(monkeypatch, [drawn("a", (200, 90, 160), instances=None, attributes=about)], objects="classes")
+    with store.reading(OUTPUT) as images:
+        assert (images.instances("a"), images.attributes("a")["label"]) == (None, "benign")
+        assert "n_instances" not in images.attributes("a")
+        assert (images.about["objects"], images.about["n_instances"]) == ("classes", 0)
+    assert [(row["by"], row["objects"]) for row in found["rows"]] == [
+        ("all", None),
+        ("image_type", None),
+        ("label", None),
+    ]
+
+
+def test_layers_are_kept_in_the_types_of_the_schema(monkeypatch: pytest.MonkeyPatch, workdir: Path) -> None:
+    layers = {"ignore": np.eye(8, 9, dtype=np.int64), "second": np.full((8, 9), 7, np.uint8)}
+    points = np.array([[0, 0], [7, 8]])
+    fields = [
+        drawn("a", (200, 90, 160), layers=layers),
+        drawn("b", (200, 90, 160), instances=None, layers={"points": points}),
+    ]
+    run_fields(monkeypatch, fields)
+    with store.reading(OUTPUT) as images:
+        kept = images.layers("a")
+        assert {name: str(layer.dtype) for name, layer in kept.items()} == {"ignore": "uint8", "second": "int32"}
+        assert all(np.array_equal(kept[name], layers[name]) for name in layers)
+        assert images.layers("b")["points"].dtype == np.float64
+        assert [images.attributes(name)["n_instances"] for name in "ab"] == [1, 2]
+
+
+def test_labels_that_may_not_be_written_to(monkeypatch: pytest.MonkeyPatch, workdir: Path) -> None:
+    field = drawn("a", (200, 90, 160))
+    field.instances.flags.writeable = False
+    run_fields(monkeypatch, [field])
+    with store.reading(OUTPUT) as images:
+        assert np.unique(images.instances("a")).tolist() == [0, 1]
+
+
+def coloured() -> list[store.Field]:
+    """Three kinds of images; the reader knows the kind of the first, is wrong about the second, silent on others."""
+    he, dark, bright = (190, 100, 180), (12, 12, 12), (215, 215, 215)
+    fields = [drawn(f"{name}{k}", colour) for name, colour in (("d", dark), ("h", he), ("w", bright)) for k in range(4)]
+    fields[0].attributes["image_type"] = "fluorescence"
+    fields[1].attributes["image_type"] = "he"
+    return fields
+
+
+def test_kmeans_names_the_types_when_all_images_are_read(monkeypatch: pytest.MonkeyPatch, workdir: Path) -> None:
+    found = run_fields(monkeypatch, coloured(), image_type="kmeans")
+    with store.reading(OUTPUT) as images:
+        about = {image_id: images.attributes(image_id) for image_id in images.ids}
+    kinds = {"d": "fluorescence", "h": "he", "w": "brightfield"}
+    assert {image_id: a["image_type"] for image_id, a in about.items()} == {i: kinds[i[0]] for i in about}
+    assert [about[i].get("image_type_known") for i in ("d0", "d1", "d2")] == ["fluorescence", "he", None]
+    np.testing.assert_allclose(about["w1"]["colour_statistics"], image_types.statistics(coloured()[9].image))
+    assert found["typing"]["confusion"] == {"fluorescence": {"fluorescence": 1}, "he": {"fluorescence": 1}}
+    assert {r["value"]: r["images"] for r in found["rows"] if r["by"] == "image_type"} == dict.fromkeys(
+        kinds.values(), 4
+    )
+
+
+def test_kmeans_goes_by_the_statistics_of_a_reader_that_saw_other_pixels(
+    monkeypatch: pytest.MonkeyPatch, workdir: Path
+) -> None:
+    fields = coloured()
+    fields[0].attributes["colour_statistics"] = image_types.statistics(fields[4].image).tolist()
+    run_fields(monkeypatch, fields, image_type="kmeans")
+    with store.reading(OUTPUT) as images:
+        assert images.attributes("d0")["image_type"] == "he"
+        assert images.attributes("d1")["image_type"] == "fluorescence"
+
+
+def test_the_same_pixels_within_a_group_are_kept_and_told(monkeypatch: pytest.MonkeyPatch, workdir: Path) -> None:
+    first = drawn("a", (200, 90, 160), attributes={"source_file": "a", "group": "patient"})
+    again = store.Field("b", first.image, None, first.attributes | {"label": "benign"})
+    found = run_fields(monkeypatch, [first, again])
+    assert {c["check"]: c["amount"] for c in found["checks"]}["images repeated in a group"] == 1
 
 
 def test_truth_and_image_of_different_shape(record: dict[str, Any], workdir: Path) -> None:
@@ -169,16 +281,18 @@ def test_an_image_type_must_come_from_somewhere(record: dict[str, Any]) -> None:
 
 def test_the_steps_end_with_one_message_and_leave_the_last_result(record: dict[str, Any], workdir: Path) -> None:
     run(record)
-    before = OUTPUT.read_bytes()
+    before = OUTPUT.read_bytes(), SUMMARY.read_bytes()
     (workdir / "mine/one.tif").write_bytes((workdir / "mine/one.tif").read_bytes()[:500])
     download("d", {"local": "mine"}, "", Path("partial"), RECEIPT)
     command = [sys.executable, SCRIPTS / "ingest.py", "--config", json.dumps(record)]
-    done = subprocess.run([*command, "--receipt", RECEIPT, "--output", OUTPUT], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--receipt", RECEIPT, "--output", OUTPUT, "--summary", SUMMARY], capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert done.stderr.count("error:") == 1
     assert "mine/one.tif: damaged, truncated, or no image" in done.stderr
     assert "Traceback" not in done.stderr
-    assert OUTPUT.read_bytes() == before
+    assert (OUTPUT.read_bytes(), SUMMARY.read_bytes()) == before
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30), st.integers(1, 2**31 - 10))

@@ -95,7 +95,7 @@ def test_written_images_go_through_the_whole_room(workdir: Path) -> None:
     synthetic.write(Path("data"))
     record = synthetic.dataset("data")
     download("smoke", record["source"], "", Path("partial"), Path("raw/source.json"))
-    ingest(record | {"dataset": "smoke"}, Path("raw/source.json"), Path("smoke.h5"))
+    ingest(record | {"dataset": "smoke"}, Path("raw/source.json"), Path("smoke.h5"), Path("smoke.json"))
     split(record["split"], Path("smoke.h5"), Path("smoke.csv"))
     with store.reading("smoke.h5") as images:
         assert images.ids == sorted(IMAGES)

@@ -93,7 +93,7 @@ def study() -> dict[str, Any]:
         **{"trained": {"unet3-a": 60}, "truth": "pseudo", "subset": "5 of 670 images", "published": "dsb2018"},
     )
     quiet = invented.board('b<i>"&', images, {("unet3-a", 1): weak}, trained={"unet3-a": 60})
-    return {"study": "demo <1>", "leaderboards": [loud, quiet]}
+    return invented.study("demo <1>", [loud, quiet])
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +114,8 @@ def pages(built: tuple[Path, dict[str, Any]]) -> dict[str, Page]:
 
 
 def test_one_page_per_experiment_with_safe_names(pages: dict[str, Page]) -> None:
-    assert {"index.html", "experiment/unet3-a.html", "experiment/otsu-a.html"} < set(pages)
-    assert len(pages) == 5
+    assert {"index.html", "datasets.html", "experiment/unet3-a.html", "experiment/otsu-a.html"} < set(pages)
+    assert len(pages) == 6
     assert all(re.fullmatch(r"[A-Za-z0-9._/-]+", name) for name in pages)
 
 
@@ -157,7 +157,7 @@ def test_pages_are_well_formed_with_unique_ids(pages: dict[str, Page]) -> None:
 def test_only_the_sites_own_script_runs_and_odd_names_are_text(pages: dict[str, Page]) -> None:
     for page in pages.values():
         assert [a for tag, a in page.elements if tag == "script"] == [
-            {"src": f"{'' if page.path.name == 'index.html' else '../'}site.js", "defer": None}
+            {"src": f"{'../' if page.path.parent.name == 'experiment' else ''}site.js", "defer": None}
         ]
     assert _ODD in pages["index.html"].text
     assert _ODD_IMAGE in pages["experiment/otsu-a.html"].text
@@ -316,7 +316,7 @@ def test_a_study_of_fakes_alone_names_no_leader(tmp_path: Path, monkeypatch: pyt
     truth = truth_map(2)
     image = {"only": (np.zeros((*truth.shape, 3), np.uint8), truth)}
     board = invented.board("smoke", image, {("oracle_truth", 1): {"only": truth}}, truth="synthetic")
-    build({"study": "smoke", "leaderboards": [board]}, "site")
+    build(invented.study("smoke", [board]), "site")
     words = Page(Path("site/index.html")).words
     assert "No system competes here" in words
     assert "best and median and worst · only" in words

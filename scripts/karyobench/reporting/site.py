@@ -1,13 +1,15 @@
-"""The static site of a study: a front page, a page per experiment, and all that they show, as files beside them."""
+"""The static site of a study: front page, datasets, a page per experiment, and all that they show beside them."""
 
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from karyobench import files
 from karyobench.errors import KaryobenchError
-from karyobench.reporting import pages, views
+from karyobench.reporting import dataset_views, datasets, pages, views
 from karyobench.reporting.curves import score_bars, training_curves
 from karyobench.reporting.entries import Entry, by_experiment, entries, file_name
 from karyobench.reporting.gallery import cards
@@ -20,9 +22,10 @@ log = logging.getLogger("karyobench")
 def build(config: dict[str, Any], output: str | Path) -> None:
     """Write the site of a study, a directory that opens from disk and loads nothing from the network.
 
-    config: `study`, and `leaderboards`: each the slice of the leaderboard step with `images` (HDF5 of the dataset) and
-    the files `csv`, `summary`, `markdown` and `latex`; each of its rows with `instances`, `history` and `config`, the
-    part of the configuration behind it. Raises KaryobenchError naming a file that is missing or does not fit.
+    config: `study`; `leaderboards`: each the slice of the leaderboard step with `images` (HDF5 of the dataset) and
+    the files `csv`, `summary`, `markdown` and `latex`, each of its rows with `instances`, `history` and `config`, the
+    part of the configuration behind it; `datasets`: name and facts of each, with their `summaries` (JSON) in the same
+    order, and `stain_figures` (SVG). Raises KaryobenchError naming a file that is missing or does not fit.
     """
     with files.atomic(output) as folder:
         folder.mkdir()
@@ -38,6 +41,7 @@ def build(config: dict[str, Any], output: str | Path) -> None:
         for name in by_experiment(entry for each in shown for entry in each.entries):
             page = templates.get_template("experiment.html.j2").render(pages.experiment(config["study"], name, shown))
             _write(folder / pages.page_of(name), page)
+        _write_datasets(config, folder, templates)
     log.info("open %s", Path(output) / "index.html")
 
 
@@ -62,6 +66,22 @@ def _figures(record: dict[str, Any], listed: list[Entry], summary: list[views.Re
         runs = [[entry.curve for entry in seeds] for seeds in trained.values()]
         made[pages.training_figure(name)] = training_curves(f"training-{name}", runs)
     return made
+
+
+def _write_datasets(config: dict[str, Any], folder: Path, templates: jinja2.Environment) -> None:
+    summaries = datasets.read(config["summaries"], [record["name"] for record in config["datasets"]])
+    figures = [_stain_figure(Path(path), folder) for path in config["stain_figures"]]
+    shown = dataset_views.page(config["study"], dataset_views.views(config, summaries), figures)
+    _write(folder / "datasets.html", templates.get_template("datasets.html.j2").render(shown))
+
+
+def _stain_figure(path: Path, folder: Path) -> tuple[str, str]:
+    """Label of a figure of stain normalisation, and its copy below the site."""
+    dataset, stain = path.stem, path.parent.name
+    name = f"figures/stain-{file_name(stain)}-{file_name(dataset)}{path.suffix}"
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, folder / name)
+    return f"{dataset}, {stain}", name
 
 
 def _write_parts(shown: Shown, folder: Path) -> None:

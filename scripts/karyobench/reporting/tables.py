@@ -28,14 +28,14 @@ def markdown(board: Board, summary: pd.DataFrame, published: pd.DataFrame) -> st
     parts = [
         f"# {title(board)}",
         *(f"> **{text}.**" for text in warnings),
-        _markdown_table(*measured_cells(board, summary)),
+        markdown_table(*measured_cells(board, summary)),
         "\n".join(f"- **{name}**: {text}." for name, text in told if text not in warnings),
         "## Systems",
         "\n".join(f"- `{name}`: {task}" for name, task in tasks.items()),
     ]
     if not published.empty:
         parts += ["## Published figures", "Taken from papers, not measured here; compare only as the last column says."]
-        parts.append(_markdown_table(*published_cells(board, published)))
+        parts.append(markdown_table(*published_cells(board, published)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -98,7 +98,8 @@ def _with_spread(row: dict[str, Any], score: str) -> str:
     return f"{row[score]:.3f}" if pd.isna(spread) else f"{row[score]:.3f} ± {spread:.3f}"
 
 
-def _markdown_table(cells: Cells, alignment: str) -> str:
+def markdown_table(cells: Cells, alignment: str) -> str:
+    """Cells (header first) as a table of Markdown. alignment: a letter per column, l, r or t (text, maybe long)."""
     header, *rows = [[cell.replace("|", "\\|") for cell in row] for row in cells]
     lines = [header, ["---:" if letter == "r" else "---" for letter in alignment], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
