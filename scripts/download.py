@@ -1,8 +1,9 @@
 """Bring the raw files of a dataset to the folder of the receipt, and write the receipt.
 
-The configuration slice is the dataset's name and its "source": one of {"url", "mirrors", "sha256"}, {"package",
-"members"}, {"local"}. An interrupted transfer is resumed by the same command. A file put by hand into the folder of
-the receipt is taken as it lies there, after a test of its checksum where one is published. Example:
+The configuration slice is the dataset's name and its "source": one of {"url", "mirrors", "sha256", "name",
+"in_mirror"}, {"files": {name: the same}, "registration": {"page", "how"}}, {"package", "members"}, {"local"}. An
+interrupted transfer is resumed by the same command. A file put by hand into the folder of the receipt is taken as it
+lies there, after a test of its checksum where one is published: the way for files that need a registration. Example:
   python scripts/download.py --config '{"dataset":"mine","source":{"local":"/data/mine"}}'
     --mirror '' --partial resources/partial/mine --output resources/raw/mine/source.json
 """

@@ -15,13 +15,14 @@ def main(args: argparse.Namespace) -> None:
     """Run the step."""
     from karyobench.datasets.split import split
 
-    split(args.config["split"], args.dataset, args.output)
+    split(args.config["split"], args.dataset, args.output, args.list)
 
 
 def arguments() -> argparse.ArgumentParser:
     """The step's command line."""
     parser = cli.parser(__doc__)
     parser.add_argument("--dataset", type=Path, required=True, metavar="H5", help="ingested dataset")
+    parser.add_argument("--list", type=Path, nargs="?", metavar="CSV", help="list of a published split")
     parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="split to write")
     return parser
 

@@ -14,7 +14,7 @@ class Site:
     content: bytes by path. ranges: whether Range is understood. etag: version of the content. stop_after: for each of
     the next requests, bytes after which the connection breaks (None: all is sent). status: for each of the next
     requests, an error to answer (None: none). hold: keep a broken connection open, silent, until released.
-    other_range: send another range than asked for.
+    other_range: send another range than asked for. media: the type that answers claim to be of.
     """
 
     content: dict[str, bytes]
@@ -24,6 +24,7 @@ class Site:
     status: list[int | None] = field(default_factory=list)
     hold: threading.Event | None = None
     other_range: bool = False
+    media: str | None = None
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     address: str = ""
 
@@ -69,6 +70,8 @@ def _answer(request: BaseHTTPRequestHandler, site: Site) -> None:
     request.send_header("Content-Length", str(len(body) - start))
     if start:
         request.send_header("Content-Range", f"bytes {start + site.other_range}-{len(body) - 1}/{len(body)}")
+    if site.media:
+        request.send_header("Content-Type", site.media)
     if site.etag:
         request.send_header("ETag", site.etag)
     request.end_headers()

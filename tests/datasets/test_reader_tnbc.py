@@ -22,7 +22,8 @@ def truth(values: tuple[int, int, int]) -> np.ndarray:
 
 def write(raw: Path, truths: dict[str, np.ndarray], top: str = f"{TOP}/") -> None:
     """An archive with the truth of images keyed <patient>/<name>."""
-    members = {f"{top}Slide_{key}.png": IMAGE for key in truths}
+    rng = np.random.default_rng(0)
+    members = {f"{top}Slide_{key}.png": encoded(rng.integers(0, 256, (12, 14, 3), np.uint8), ".png") for key in truths}
     members |= {f"{top}GT_{key}.png": encoded(mask, ".png") for key, mask in truths.items()}
     write_zip(raw / f"{TOP}.zip", members | {f"__MACOSX/{top}Slide_01/._01_1.png": b"litter", f"{top}.DS_Store": b""})
 

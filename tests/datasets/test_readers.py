@@ -1,109 +1,11 @@
-"""Each reader gives the pixels and the truth of files of its format, and names what is wrong with others."""
+"""Readers are found by name."""
 
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
-import shapely
-import tifffile
-from PIL import Image
 
 from karyobench.datasets import readers
-from karyobench.datasets.store import Field
 from karyobench.errors import KaryobenchError
-
-RNG = np.random.default_rng(0)
-
-
-def read(name: str, raw: Path, **record: Any) -> dict[str, Field]:
-    """Fields of all files in `raw`, by id."""
-    receipt = {"dataset": "d", "files": {p.relative_to(raw).as_posix(): {} for p in sorted(raw.rglob("*"))}}
-    return {field.id: field for field in readers.find(name)(raw, receipt, record)}
 
 
 def test_an_unknown_reader() -> None:
     with pytest.raises(KaryobenchError, match=r"there is no reader 'dsb2017'.*did you mean 'dsb2018'"):
         readers.find("dsb2017")
-
-
-# ---------------------------------------------------------------------- pairs
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> dict[str, str]:
-    tifffile.imwrite(tmp_path / "a.tif", np.arange(0, 6000, 10, np.uint16).reshape(20, 30))
-    (tmp_path / "deep").mkdir()
-    tifffile.imwrite(tmp_path / "deep/a.tif", np.arange(600, dtype=np.uint16).reshape(20, 30))
-    return {"id": "one", "image": "a.tif", "labels": "deep/a.tif"}
-
-
-def test_pairs(pair: dict[str, str], tmp_path: Path) -> None:
-    field = read("pairs", tmp_path, pairs=[pair], intensity={"percentiles": [0, 100]})["one"]
-    assert np.array_equal(field.instances, np.arange(600).reshape(20, 30))
-    assert (field.image.min(), field.image.max(), field.image.shape) == (0, 255, (20, 30, 3))
-    assert field.attributes["source_file"] == "a.tif"
-    assert field.attributes["intensity_range"] == [0, 5990]
-
-
-def test_16_bits_need_a_rule(pair: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(KaryobenchError, match=r"a\.tif: pixels are uint16.*`intensity:"):
-        read("pairs", tmp_path, pairs=[pair], intensity=None)
-
-
-@pytest.mark.parametrize("name", ["b.tif", "../a.tif", "/etc/hostname"])
-def test_only_listed_files_are_read(name: str, pair: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(KaryobenchError, match=f"dataset 'd': pair 'one': there is no labels file '{name}'"):
-        read("pairs", tmp_path, pairs=[pair | {"labels": name}])
-
-
-# ---------------------------------------------------------------------- hgsc
-
-
-def write_hgsc(path: Path) -> Path:
-    """Files of the names and formats of the package, 40 x 50 pixels; the parquet claims a geographic system."""
-    for name in ("hgsc_nest.jpg", "hgsc_stromal_he.jpg"):
-        Image.fromarray(RNG.integers(0, 256, (40, 50, 3), np.uint8)).save(path / name)
-    np.savez(path / "hgsc_nest_inst_mask.npz", nuc_raster=np.kron([[0, 3], [7, 0]], np.ones((20, 25), np.int32)))
-    write_parquet(path, [shapely.box(0, 0, 10, 5), shapely.box(5, 0, 20, 5)])
-    return path
-
-
-def write_parquet(path: Path, shapes: list[shapely.Polygon], column: str = "geometry") -> None:
-    table = pa.table({"geometry": [shape.wkb for shape in shapes], "class_name": ["x"] * len(shapes)})
-    about = f'{{"primary_column": "{column}", "columns": {{"geometry": {{"crs": {{"id": "EPSG:4326"}}}}}}}}'
-    pa.parquet.write_table(table.replace_schema_metadata({"geo": about}), path / "hgsc_stromal_cells.parquet")
-
-
-def test_hgsc(tmp_path: Path) -> None:
-    fields = read("hgsc", write_hgsc(tmp_path))
-    assert list(fields) == ["hgsc_nest", "hgsc_stromal"]
-    assert np.unique(fields["hgsc_nest"].instances).tolist() == [0, 3, 7]
-    stroma = fields["hgsc_stromal"]
-    assert stroma.image.shape == (40, 50, 3)
-    assert [(stroma.instances == k).sum() for k in (1, 2)] == [50, 50]
-    assert np.all(stroma.instances[:5, :10] == 1)
-    assert stroma.attributes["overlapping_pixels"] == 25
-
-
-def test_hgsc_files_that_do_not_fit(tmp_path: Path) -> None:
-    write_parquet(write_hgsc(tmp_path), [shapely.box(0, 0, 1, 1)], column="outline")
-    with pytest.raises(KaryobenchError, match=r"hgsc_stromal_cells\.parquet: no polygons .*outline"):
-        read("hgsc", tmp_path)
-    (tmp_path / "hgsc_stromal_cells.parquet").write_bytes(b"PAR1 but no more")
-    with pytest.raises(KaryobenchError, match=r"hgsc_stromal_cells\.parquet: no polygons"):
-        read("hgsc", tmp_path)
-    np.savez(tmp_path / "hgsc_nest_inst_mask.npz", nuc_raster=np.array([{"a": "pickle"}]))
-    with pytest.raises(KaryobenchError, match=r"hgsc_nest_inst_mask\.npz: no instance map"):
-        read("hgsc", tmp_path)
-    np.savez(tmp_path / "hgsc_nest_inst_mask.npz", other=np.zeros(3))
-    with pytest.raises(KaryobenchError, match="under the key 'nuc_raster'"):
-        read("hgsc", tmp_path)
-    (tmp_path / "hgsc_nest_inst_mask.npz").write_bytes(b"PK no zip")
-    with pytest.raises(KaryobenchError, match=r"hgsc_nest_inst_mask\.npz"):
-        read("hgsc", tmp_path)
-    (tmp_path / "hgsc_nest.jpg").unlink()
-    with pytest.raises(KaryobenchError, match=r"hgsc_nest\.jpg is missing"):
-        read("hgsc", tmp_path)

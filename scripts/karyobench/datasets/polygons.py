@@ -7,6 +7,8 @@ import numpy as np
 
 from karyobench.datasets import masks
 
+_FAR = 1e15
+
 
 def rasterize(polygons: Iterable[Any], shape: tuple[int, int]) -> tuple[np.ndarray, int]:
     """Instance map int32 (H, W) of shapely polygons, and the number of pixels that more than one polygon claimed.
@@ -35,5 +37,6 @@ def _part_pixels(polygon: Any, shape: tuple[int, int]) -> np.ndarray:
 def _ring_pixels(ring: Any, shape: tuple[int, int]) -> np.ndarray:
     from skimage.draw import polygon
 
-    x, y = np.asarray(ring.coords)[:, :2].T
+    # Drawing overflows at coordinates of 2^63, which annotations may hold; those beyond _FAR are far outside as well.
+    x, y = np.clip(np.asarray(ring.coords)[:, :2].T, -_FAR, _FAR)
     return np.ravel_multi_index(polygon(y - 0.5, x - 0.5, shape), shape)

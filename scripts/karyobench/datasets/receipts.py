@@ -12,17 +12,30 @@ Files = dict[str, dict[str, Any]]
 """For each file name, relative to the folder of raw files: {"sha256", "bytes"}."""
 
 
+_KEYS = {"dataset", "source", "files", "subset"}
+
+
 @dataclass(frozen=True)
 class Origin:
     """Whose bytes the raw files are.
 
-    origin: "official", "mirror", "by hand", "local", or "package" with its pin. verified: a checksum stated
-    beforehand was met. subset: which part of the official file a mirror holds, in its words; None for all of it.
+    origin: "official", "mirror", "by hand", "local", or "package" with its pin; where files differ, those of all
+    joined by " and ". verified: a checksum stated beforehand was met. subset: which part of the official file a
+    mirror holds, in its words; None for all of it.
     """
 
     origin: str
     verified: bool
     subset: str | None = None
+
+
+def merged(origins: dict[str, Origin]) -> Origin:
+    """What is true of several files together, by name. Each part that a mirror holds is told with its file's name."""
+    if len(origins) == 1:
+        return next(iter(origins.values()))
+    parts = [f"{name}: {origin.subset}" for name, origin in sorted(origins.items()) if origin.subset]
+    whose = " and ".join(sorted({origin.origin for origin in origins.values()}))
+    return Origin(whose, all(origin.verified for origin in origins.values()), "; ".join(parts) or None)
 
 
 def entry(path: Path) -> dict[str, Any]:
@@ -31,15 +44,26 @@ def entry(path: Path) -> dict[str, Any]:
 
 
 def write(path: Path, dataset: str, source: dict[str, Any], found: Files, origin: Origin) -> None:
-    """Write a receipt. It holds no date and no place, so that equal raw files give an equal receipt."""
-    kind = next(key for key in ("url", "package", "local") if key in source)
-    files.write_json(path, {"dataset": dataset, "kind": kind, "source": source, "files": found, **asdict(origin)})
+    """Write a receipt. It holds no date and no place, so that equal raw files give an equal receipt.
+
+    kind: "url", "files", "package" or "local". found: the files that are there, which are not those that `source`
+    declares where a mirror has them under other names. Raises KaryobenchError on a file named like the receipt.
+    """
+    if path.name in found and "local" not in source:
+        raise KaryobenchError(f"datasets.{dataset}.source: no raw file can be named '{path.name}', as its receipt is")
+    kind = next(key for key in ("url", "files", "package", "local") if key in source)
+    # How to register says nothing of the files: another wording must not make the dataset anew.
+    told = {key: value for key, value in source.items() if key != "registration"}
+    files.write_json(path, {"dataset": dataset, "kind": kind, "source": told, "files": found, **asdict(origin)})
 
 
 def read(path: str | Path) -> dict[str, Any]:
     """Receipt of a download. Raises KaryobenchError naming a file that is missing or no receipt."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        receipt = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(receipt, dict) or not receipt.keys() >= _KEYS:
+            raise ValueError(f"it lacks {', '.join(sorted(_KEYS))}")
+        return receipt
     except (OSError, ValueError) as error:
         raise KaryobenchError(f"{path}: no receipt of a download ({error}); run the download step again") from None
 

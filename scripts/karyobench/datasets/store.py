@@ -1,10 +1,11 @@
 """The one HDF5 schema of every image collection: a group per image id, `image`, `instances`, attributes."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import hdf5plugin
@@ -15,7 +16,12 @@ from karyobench.errors import KaryobenchError
 
 LAYERS = ("ignore", "second", "points")
 _CHUNK = 256
-_LOSSLESS = {"shuffle": True, **hdf5plugin.Zstd(clevel=3)}
+_ZSTD = {**hdf5plugin.Zstd(clevel=3)}
+_CHECKED = {"libver": ("v110", "v110")}
+"""The first format of HDF5 whose structure has checksums throughout. Arrays have theirs by the filter fletcher32."""
+
+DAMAGED = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+"""What h5py raises while it reads a damaged file."""
 
 
 @dataclass(frozen=True)
@@ -37,39 +43,67 @@ class Field:
     layers: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+_Given = TypeVar("_Given")
+
+
+def _whole(read: Callable[..., _Given]) -> Callable[..., _Given]:
+    """A method of Store that names its file where it is damaged."""
+
+    @functools.wraps(read)
+    def checked(self: "Store", *args: str) -> _Given:
+        try:
+            return read(self, *args)
+        except DAMAGED as error:
+            raise KaryobenchError(f"{self.path}: is damaged ({error}); delete it and run again") from error
+
+    return checked
+
+
 class Store:
     """Read access to a file of the schema. Iterates over image ids in sorted order."""
 
     def __init__(self, file: h5py.File) -> None:
-        self._file = file
+        self.path, self._file = file.filename, file
 
     @property
+    @_whole
     def ids(self) -> list[str]:
         """Image ids, sorted."""
         return sorted(self._file)
 
     @property
+    @_whole
     def about(self) -> dict[str, Any]:
         """Attributes of the whole file."""
-        return _plain(self._file.attrs)
+        return read_attributes(self._file)
 
+    @_whole
     def attributes(self, image_id: str) -> dict[str, Any]:
         """Attributes of one image, as plain Python values."""
-        return _plain(self._group(image_id).attrs)
+        return read_attributes(self._group(image_id))
 
+    @_whole
     def image(self, image_id: str) -> np.ndarray:
         """uint8 (H, W, 3)."""
         return self._group(image_id)["image"][()]
 
+    @_whole
     def shape(self, image_id: str) -> tuple[int, int]:
         """Height and width without reading the pixels."""
         return self._group(image_id)["image"].shape[:2]
 
+    @_whole
     def instances(self, image_id: str) -> np.ndarray | None:
         """int32 (H, W), or None where the image has no truth."""
         group = self._group(image_id)
         return group["instances"][()] if "instances" in group else None
 
+    @_whole
+    def holds(self, image_id: str) -> set[str]:
+        """Names of an image's arrays, told without reading them: `image`, `instances`, and those of Field.layers."""
+        return set(self._group(image_id))
+
+    @_whole
     def layers(self, image_id: str) -> dict[str, np.ndarray]:
         """Further truth by name, see Field; empty for most datasets."""
         group = self._group(image_id)
@@ -82,7 +116,7 @@ class Store:
 
     def _group(self, image_id: str) -> h5py.Group:
         if image_id not in self._file:
-            raise KaryobenchError(f"{self._file.filename}: no image '{image_id}'; the file and its split disagree")
+            raise KaryobenchError(f"{self.path}: no image '{image_id}'; the file and its split disagree")
         return self._file[image_id]
 
 
@@ -120,21 +154,21 @@ class Writer:
             write_array(group, "instances", item.instances)
         for name, layer in item.layers.items():
             write_array(group, name, layer)
-        group.attrs.update(item.attributes)
+        write_attributes(group, item.attributes)
 
 
 @contextmanager
 def writing(path: str | Path, about: dict[str, Any] | None = None) -> Iterator[Writer]:
     """Write a file of the schema atomically; `about` becomes the attributes of the whole file."""
     with create_hdf5(path) as file:
-        file.attrs.update(about or {})
+        write_attributes(file, about or {})
         yield Writer(file)
 
 
 @contextmanager
 def create_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """Create any HDF5 file atomically."""
-    with files.atomic(path) as partial, h5py.File(partial, "w") as file:
+    with files.atomic(path) as partial, h5py.File(partial, "w", **_CHECKED) as file:
         yield file
 
 
@@ -151,13 +185,41 @@ def create_array(
     shape: tuple[int, ...],
     dtype: np.typing.DTypeLike,
     chunks: tuple[int, ...] | None = None,
+    filters: dict[str, Any] | None = None,
 ) -> h5py.Dataset:
-    """Make room for an array that is filled part by part; compressed and chunked as by `write_array`."""
+    """Make room for an array that is filled part by part; compressed and chunked as by `write_array`.
+
+    filters: h5py's arguments of another lossless compression.
+    """
     if 0 in shape:
         return group.create_dataset(name, shape, dtype)
     chunks = chunks or tuple(min(n, _CHUNK) for n in shape)
-    return group.create_dataset(name, shape, dtype, chunks=chunks, **_LOSSLESS)
+    # Bytes of equal weight are alike in floating point numbers; labels compress better, and faster, as they are.
+    usual = {"shuffle": np.issubdtype(dtype, np.floating), "fletcher32": True, **_ZSTD}
+    return group.create_dataset(name, shape, dtype, chunks=chunks, **(filters or usual))
 
 
-def _plain(attributes: h5py.AttributeManager) -> dict[str, Any]:
-    return {k: v.tolist() if isinstance(v, np.generic | np.ndarray) else v for k, v in attributes.items()}
+def write_attributes(target: h5py.Group, attributes: dict[str, Any]) -> None:
+    """Set attributes: strings, numbers, and lists of either.
+
+    Strings get a fixed length: those of variable length lie in a heap that has no checksum, and HDF5 never returns
+    from reading some damaged ones.
+    """
+    for name, value in attributes.items():
+        if np.asarray(value).dtype.kind == "U":
+            text = np.char.encode(value, "utf-8")
+            target.attrs.create(name, text, dtype=h5py.string_dtype("utf-8", text.dtype.itemsize))
+        else:
+            target.attrs[name] = value
+
+
+def read_attributes(target: h5py.Group) -> dict[str, Any]:
+    """Attributes as plain Python values."""
+    return {name: _text(value.tolist() if hasattr(value, "tolist") else value) for name, value in target.attrs.items()}
+
+
+def _text(value: Any) -> Any:
+    """Strings out of the bytes that strings of fixed length are read as."""
+    if isinstance(value, list):
+        return [_text(part) for part in value]
+    return value.decode() if isinstance(value, bytes) else value

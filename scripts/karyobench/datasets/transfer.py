@@ -19,6 +19,9 @@ PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait after each failure in a row; progress starts the count again."""
 
 _BLOCK = 1 << 20
+_START = 1 << 10
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_PAGE = (b"<!doctype html", b"<html")
 _REPORT_EVERY = 16 << 20
 _TIMEOUT = 60
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -56,6 +59,17 @@ def transfer(url: str, partial: Path) -> None:
             log.warning("%s: %s; trying again in %g s", url, fault, PAUSES[failures])
             time.sleep(PAUSES[failures])
             failures += 1
+
+
+def is_page(partial: Path) -> bool:
+    """Whether a transfer brought a web page, by its media type or its first bytes: what sites send in place of a file.
+
+    A server may answer 200 with a page that asks to sign in, to agree, or to come back later.
+    """
+    if _note(partial)["media"].lower().startswith("text/html"):
+        return True
+    with open(partial, "rb") as stream:
+        return stream.read(_START).lstrip(_BLANK).lower().startswith(_PAGE)
 
 
 def discard(partial: Path) -> None:
@@ -113,19 +127,20 @@ def _receive(reply: http.client.HTTPResponse, partial: Path, start: int) -> None
 
 
 def _write_note(partial: Path, reply: http.client.HTTPResponse, length: int | None) -> None:
-    """Keep what identifies the version on the server; a weak ETag does not promise equal bytes."""
+    """Keep what identifies the version on the server, and the media type; a weak ETag promises no equal bytes."""
     tag = reply.headers.get("ETag", "")
     strong = tag if tag and not tag.startswith("W/") else None
     version = strong or reply.headers.get("Last-Modified")
-    files.write_json(_note_path(partial), {"version": version, "length": length})
+    media = reply.headers.get("Content-Type", "")
+    files.write_json(_note_path(partial), {"version": version, "length": length, "media": media})
 
 
 def _note(partial: Path) -> dict[str, Any]:
     try:
         note = json.loads(_note_path(partial).read_text(encoding="utf-8"))
-        return {"version": note["version"], "length": note["length"]}
+        return {key: note[key] for key in ("version", "length", "media")}
     except (OSError, ValueError, KeyError, TypeError):
-        return {"version": None, "length": None}
+        return {"version": None, "length": None, "media": ""}
 
 
 def _note_path(partial: Path) -> Path:

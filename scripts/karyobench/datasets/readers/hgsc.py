@@ -6,7 +6,6 @@ though its metadata claim a geographic reference system, which is ignored. How e
 
 import io
 import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from karyobench.errors import KaryobenchError
 
 _NEST = ("hgsc_nest.jpg", "hgsc_nest_inst_mask.npz")
 _NEST_KEY = "nuc_raster"
+_AREAS = {"Polygon", "MultiPolygon"}
 _STROMA = ("hgsc_stromal_he.jpg", "hgsc_stromal_cells.parquet")
 
 
@@ -37,10 +37,14 @@ def _image(path: Path, record: dict[str, Any]) -> tuple[np.ndarray, dict[str, An
 
 
 def _npz_labels(path: Path) -> np.ndarray:
+    data = _bytes(path)
     try:
-        with np.load(io.BytesIO(_bytes(path)), allow_pickle=False) as arrays:
-            return arrays[_NEST_KEY]
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return np.array(arrays[_NEST_KEY])
+    except MemoryError:
+        raise
+    except Exception as error:
+        # On damaged files numpy raises whatever the archive, the header's syntax or the data come upon.
         raise KaryobenchError(f"{path}: no instance map under the key '{_NEST_KEY}' ({error}); replace it") from None
 
 
@@ -50,13 +54,22 @@ def _geometries(path: Path) -> list[Any]:
     import pyarrow.parquet
     import shapely
 
+    data = _bytes(path)
     try:
-        table = pyarrow.parquet.read_table(io.BytesIO(_bytes(path)))
+        table = pyarrow.parquet.read_table(io.BytesIO(data))
         about = json.loads((table.schema.metadata or {}).get(b"geo", b"{}"))
         column = table[about.get("primary_column", "geometry")]
-        return list(shapely.from_wkb(column.to_pylist()))
-    except (pyarrow.ArrowException, shapely.errors.ShapelyError, KeyError, ValueError, TypeError) as error:
+        polygons = shapely.from_wkb(column.to_pylist())
+    except MemoryError:
+        raise
+    except Exception as error:
+        # As above; pyarrow's own errors are as many.
         raise KaryobenchError(f"{path}: no polygons can be read ({error}); replace the file") from None
+    if {getattr(shape, "geom_type", None) for shape in polygons} - _AREAS or not np.isfinite(
+        shapely.get_coordinates(polygons)
+    ).all():
+        raise KaryobenchError(f"{path}: holds other shapes than polygons of numbers; replace the file")
+    return list(polygons)
 
 
 def _bytes(path: Path) -> bytes:
