@@ -10,6 +10,9 @@ import smoke
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# As the steps have it (cli.limit_threads): waiting threads that spin slow down every other process.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # The same examples on every run: a change is judged by what it does, not by the day's draw.
 settings.register_profile("project", derandomize=True, deadline=None)
 settings.load_profile("project")

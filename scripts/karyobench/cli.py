@@ -16,7 +16,10 @@ from karyobench.errors import KaryobenchError
 
 log = logging.getLogger("karyobench")
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
+)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

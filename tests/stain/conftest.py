@@ -1,6 +1,8 @@
 """Synthetic H&E with known stains, and a real field."""
 
+import re
 import zipfile
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -41,6 +43,34 @@ def stains() -> np.ndarray:
 def other_stains() -> np.ndarray:
     """The same stains of another laboratory."""
     return OTHER_STAINS
+
+
+@pytest.fixture(scope="session")
+def real_images(mirror: Path) -> list[np.ndarray]:
+    """Real H&E of many laboratories: MoNuSeg and CPM-15 fields, stained tissue of DSB2018; sizes 256 to 1388."""
+    wanted = {
+        "monuseg/MoNuSeg 2018 Training Data.zip": r"\.tif$",
+        "cpm15/MICCAI_competition_dataset.zip": r"image\d+\.png$",
+        "dsb2018/stage1_train.zip": r"[02468ace]/images/.*\.png$",
+    }
+    images = []
+    for archive, pattern in wanted.items():
+        if (mirror / archive).is_file():
+            images += [image for image in _images(mirror / archive, pattern) if _coloured(image)]
+    if not images:
+        pytest.skip(f"the mirror {mirror} lacks {', '.join(wanted)}")
+    return images
+
+
+def _images(archive: Path, pattern: str) -> Iterator[np.ndarray]:
+    with zipfile.ZipFile(archive) as members:
+        for name in sorted(name for name in members.namelist() if re.search(pattern, name)):
+            yield np.asarray(Image.open(BytesIO(members.read(name))).convert("RGB"))
+
+
+def _coloured(image: np.ndarray) -> bool:
+    """Tissue stained in colours, not grey fluorescence or bright field."""
+    return np.ptp(image[::8, ::8].astype(int), axis=2).mean() > 15
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from karyobench.datasets import store
 from karyobench.errors import KaryobenchError
 from karyobench.stain import macenko
-from karyobench.stain.normalize import METHODS, normalised, normalize
+from karyobench.stain.normalize import normalised, normalize
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = {"method": "macenko", "beta": 0.15, "alpha": 1, "reference": {"dataset": "lab", "choose": "median"}}
@@ -109,7 +108,7 @@ def test_images_are_normalised_and_all_else_is_copied(lab, painted, stains, othe
     ("change", "message"),
     [
         ({"method": "macenco"}, "unknown method 'macenco' .did you mean 'macenko'"),
-        ({"gamma": 2}, "takes beta, alpha; given: alpha, beta, gamma"),
+        ({"gamma": 2}, "takes alpha, beta; given: alpha, beta, gamma"),
         ({"reference": {"dataset": "lab", "image": "nowhere"}}, r"lab\.h5: no image 'nowhere'"),
         ({"reference": {"dataset": "lab", "image": "cells"}}, "'cells' is of type fluorescence"),
         ({"reference": {"dataset": "lab", "image": "blank"}}, "'blank' cannot be the stain reference: 0 of"),
@@ -122,29 +121,6 @@ def test_bad_slices_are_refused_and_leave_nothing(lab, painted, stains, change, 
     with pytest.raises(KaryobenchError, match=message):
         run(files, RECORD | change)
     assert sorted(p.name for p in files[0].parent.iterdir()) == ["lab.csv", "lab.h5"]
-
-
-def test_two_hundred_crops_of_a_real_field_pass(real_field):
-    method = METHODS["macenko"]
-    fit = partial(method.fit, beta=0.15, alpha=1)
-    reference = fit(real_field)
-    rng = np.random.default_rng(11)
-    notes = []
-    for number in range(200):
-        height, width = rng.integers(8, 257, 2)
-        row, column = rng.integers(0, 1500 - height), rng.integers(0, 1500 - width)
-        crop = field(str(number), real_field[row : row + height, column : column + width])
-        done = normalised(crop, "s", lambda image: method.transform(image, fit(image), reference))
-        assert done.image.shape == crop.image.shape
-        assert done.image.dtype == np.uint8
-        note = done.attributes["stain_note"]
-        notes.append(note)
-        if note == "normalised":
-            assert done.image.std() > 0.3 * crop.image.std()
-        else:
-            np.testing.assert_array_equal(done.image, crop.image)
-    assert notes.count("normalised") > 160
-    assert all(note == "normalised" or "too few to tell the stains" in note for note in notes)
 
 
 def test_faults_of_the_program_are_not_hidden(painted, stains):

@@ -1,20 +1,22 @@
 """Optical density, and images rebuilt with other stains: what the stain-matrix methods share.
 
-Definition: OD = -ln((I + 1) / Io) with Io = 240, per channel, I in 0..255. Nothing is clipped on the way in: pixels
-brighter than Io - 1 have a small negative density, so that white stays white. An image is rebuilt by the exact
-inverse I = Io exp(-OD) - 1, rounded to the nearest grey level and clipped to 0..255.
+Definition: OD = -ln((I + 1) / Io) with Io = 240, per channel, I in 0..255. Nothing is clipped on the way in: channels
+brighter than Io - 1 have a small negative density. An image is rebuilt by the inverse I = Io exp(-OD) - 1, rounded to
+the nearest grey level and clipped to 0..255. A pixel without density in any channel holds no stain and stays as it is,
+so that white stays white: the plane of two stains does not hold grey, and would tint it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+from karyobench.stain import kernels
 
 TRANSMITTED = 240
 GREY_DENSITY = -np.log((np.arange(256) + 1) / TRANSMITTED)
 """float64 (256,): the optical density of each grey level."""
 
-_BLOCK = 1 << 14
+_OCTAVES = (GREY_DENSITY / np.log(2)).astype(np.float32)
 
 
 class Unfit(Exception):  # noqa: N818  (a state of the image, not a fault of the user)
@@ -33,26 +35,15 @@ class StainFit:
     maxima: np.ndarray
 
 
-def mix(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted sums of the densities of pixels, without holding the densities of all of them.
-
-    pixels: uint8 (n, 3). weights: (k, 3). Returns float32 (k, n).
-    """
-    mixed = np.empty((len(weights), len(pixels)), np.float32)
-    for block, densities in _densities(pixels):
-        mixed[:, block] = weights.astype(np.float32) @ densities.T
-    return mixed
-
-
 def transform(image: np.ndarray, source: StainFit, reference: StainFit) -> np.ndarray:
     """Rebuild an image with the reference's stain matrix and maximum concentrations.
 
     image: uint8 (H, W, 3), whose own stains are `source`. Returns uint8 (H, W, 3). Concentrations by least squares in
     the source's matrix, scaled by the ratio of maxima and mixed by the reference's matrix, are one 3x3 matrix.
     """
-    concentrations = np.linalg.pinv(source.matrix)
-    scaled = (reference.maxima / source.maxima)[:, None] * concentrations
-    return _rebuild(image, reference.matrix @ scaled)
+    scaled = (reference.maxima / source.maxima)[:, None] * np.linalg.pinv(source.matrix)
+    operator = (reference.matrix @ scaled).astype(np.float32)
+    return kernels.rebuild(pixels(image), _OCTAVES, operator).reshape(image.shape)
 
 
 def statistics(fit: StainFit) -> np.ndarray:
@@ -60,18 +51,6 @@ def statistics(fit: StainFit) -> np.ndarray:
     return np.concatenate([fit.matrix.ravel(), np.log(fit.maxima)])
 
 
-def _rebuild(image: np.ndarray, operator: np.ndarray) -> np.ndarray:
-    pixels = image.reshape(-1, 3)
-    rebuilt = np.empty_like(pixels)
-    with np.errstate(over="ignore"):
-        for block, densities in _densities(pixels):
-            light = TRANSMITTED * np.exp(-(densities @ operator.T.astype(np.float32))) - 1
-            rebuilt[block] = np.clip(np.rint(light), 0, 255)
-    return rebuilt.reshape(image.shape)
-
-
-def _densities(pixels: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    table = GREY_DENSITY.astype(np.float32)
-    for start in range(0, len(pixels), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        yield block, table[pixels[block]]
+def pixels(image: np.ndarray) -> np.ndarray:
+    """uint8 (H, W, 3) as the (H * W, 3) of the kernels, copied only where its pixels do not lie in sequence."""
+    return np.ascontiguousarray(image).reshape(-1, 3)

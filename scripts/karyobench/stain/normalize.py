@@ -11,7 +11,7 @@ import numpy as np
 
 from karyobench.datasets import splits, store
 from karyobench.errors import KaryobenchError, nearest
-from karyobench.stain import density, macenko
+from karyobench.stain import PARAMETERS, density, macenko, reinhard, vahadane
 
 log = logging.getLogger("karyobench")
 
@@ -29,14 +29,17 @@ class Method:
     transform(image, source, reference): uint8 (H, W, 3). statistics(fit): float64 vector, for the median reference.
     """
 
-    parameters: tuple[str, ...]
     fit: Callable[..., Any]
     transform: Callable[[np.ndarray, Any, Any], np.ndarray]
     statistics: Callable[[Any], np.ndarray]
 
 
-METHODS = {"macenko": Method(("beta", "alpha"), macenko.fit, density.transform, density.statistics)}
-"""Registered methods; a new one is one entry here."""
+METHODS = {
+    "macenko": Method(macenko.fit, density.transform, density.statistics),
+    "reinhard": Method(reinhard.fit, reinhard.transform, reinhard.statistics),
+    "vahadane": Method(vahadane.fit, vahadane.transform, density.statistics),
+}
+"""Registered methods; a new one is one entry here and one in PARAMETERS of the package."""
 
 
 def normalize(
@@ -50,7 +53,7 @@ def normalize(
     when no reference can be had.
     """
     name, record = config["name"], config["stain"]
-    method, fit = _method(record)
+    method, fit = method_of(record)
     chosen, stains = choose_reference(reference, reference_split, record["reference"], fit, method.statistics)
     log.info("stain %s: the reference is image '%s' of %s", name, chosen, reference)
     with store.reading(dataset) as source:
@@ -124,16 +127,16 @@ def _training_fits(images: store.Store, parts: dict[str, str], fit: _Fit) -> dic
     return fits
 
 
-def _method(record: dict[str, Any]) -> tuple[Method, _Fit]:
+def method_of(record: dict[str, Any]) -> tuple[Method, _Fit]:
     """The method that a stain's record names, and its fit with the record's parameters."""
     name = record["method"]
     if name not in METHODS:
         raise KaryobenchError(f"stain: unknown method '{name}'{nearest(name, METHODS)}")
     method = METHODS[name]
     given = {key: value for key, value in record.items() if key not in ("method", "reference")}
-    if set(given) != set(method.parameters):
-        keys = ", ".join(sorted(given)) or "nothing"
-        raise KaryobenchError(f"stain: method '{name}' takes {', '.join(method.parameters)}; given: {keys}")
+    if set(given) != set(PARAMETERS[name]):
+        taken, keys = (", ".join(sorted(parameters)) or "nothing" for parameters in (PARAMETERS[name], given))
+        raise KaryobenchError(f"stain: method '{name}' takes {taken}; given: {keys}")
     return method, partial(method.fit, **given)
 
 
