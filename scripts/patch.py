@@ -1,7 +1,7 @@
 """Cut training and validation patches and pack them into one file.
 
 The slice: {"name": patch set, "patches": {"train", "tile", "crop", "crops_per_tile", "val_crops", "oversample",
-"seed"}}, where "train" lists the datasets.
+"codec", "seed"}}, where "train" lists the datasets.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The patch file: counts, contents, origins, reading, and what is refused."""
+"""The patch file: contents, origins, kinds of truth, and what is refused."""
 
 import json
 import subprocess
@@ -12,9 +12,11 @@ import pytest
 from karyobench.datasets import store
 from karyobench.errors import KaryobenchError
 from karyobench.patches import pack, sampling
+from karyobench.patches.reading import reading
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORD = {"train": ["lab"], "tile": 50, "crop": 16, "crops_per_tile": 3, "val_crops": 2, "oversample": None, "seed": 0}
+RECORD = {"train": ["lab"], "tile": 50, "crop": 16, "crops_per_tile": 3, "val_crops": 2, "oversample": None}
+RECORD |= {"seed": 0, "codec": "zstd"}
 
 
 def field(image_id: str, height: int, width: int, nuclei: bool = True, image_type: str = "he") -> store.Field:
@@ -48,35 +50,28 @@ def packed(*datasets: tuple[Path, Path], **change) -> Path:
     return output
 
 
-def test_counts_of_the_paper(dataset):
-    """P-RCNN's TCGA set: 30 images of 1000 x 1000, tiles of 500, 5 crops each, make 600 patches."""
-    fields = [(field(f"{n:02}", 1000, 1000), "train") for n in range(30)]
-    with h5py.File(packed(dataset("lab", fields), tile=500, crops_per_tile=5, crop=16)) as file:
-        assert file["train/image"].shape == (600, 16, 16, 3)
-        assert file["train/instances"].shape == (600, 16, 16)
-        assert file["val/image"].shape == (0, 16, 16, 3)
-        assert file["train"].attrs["images"] == 30
-        assert file["train"].attrs["patches"] == 600
-
-
 def test_every_patch_is_what_its_origin_says(dataset):
     fields = [(field("one", 70, 90), "train"), (field("three", 12, 40), "train"), (field("fifty", 60, 60), "val")]
     fields += [(field("hidden", 60, 60), "test"), (field("kept", 60, 60), "unused")]
     by_id = {item.id: item for item, _ in fields}
-    with h5py.File(packed(dataset("lab", fields))) as file:
-        for name, ids, total in (("train", {"one", "three"}, 4 * 3 + 3), ("val", {"fifty"}, 2)):
-            group = file[name]
+    path = packed(dataset("lab", fields))
+    with h5py.File(path) as file, reading(path) as (train, val):
+        for group, patches, ids, total in (
+            (file["train"], train, {"one", "three"}, 4 * 3 + 3),
+            (file["val"], val, {"fifty"}, 2),
+        ):
             origin = {key: group["origin"][key][()] for key in group["origin"]}
-            assert len(group["image"]) == total
+            assert len(patches) == total
+            images, instances = patches.batch(range(total))
             assert {i.decode() for i in origin["image"]} == ids
             assert set(origin["dataset"]) == {b"lab"}
             assert set(origin["image_type"]) == {b"he"}
             for n in range(total):
                 item = by_id[origin["image"][n].decode()]
                 place = int(origin["row"][n]), int(origin["column"][n])
-                patch, truth = sampling.cut(item.image, item.instances, *place, 16)
-                np.testing.assert_array_equal(group["image"][n], patch)
-                np.testing.assert_array_equal(group["instances"][n], truth)
+                np.testing.assert_array_equal(images[n], sampling.cut(item.image, *place, 16))
+                truth = sampling.cut_instances(item.instances, *place, 16)
+                np.testing.assert_array_equal(instances[n], truth)
                 assert sorted(np.unique(truth)) == list(range(truth.max() + 1))
 
 
@@ -89,7 +84,7 @@ def test_attributes_count_what_is_there(dataset):
         assert about["nuclei"] == sum(int(i.max()) for i in file["train/instances"][()])
         assert json.loads(about["patches_by_image_type"]) == {"he": 3, "other": 3}
         assert json.loads(file.attrs["config"])["crop"] == 16
-        assert list(file.attrs["datasets"]) == ["lab"]
+        assert store.read_attributes(file)["datasets"] == ["lab"]
 
 
 def test_rare_types_are_oversampled(dataset):
@@ -121,23 +116,75 @@ def test_several_datasets_may_share_image_ids(dataset):
         assert [d.decode() for d in file["train/origin/dataset"]] == ["lab"] * 3 + ["clinic"] * 3
 
 
-def test_reader_gives_any_order(dataset):
-    path = packed(dataset("lab", [(field("a", 70, 90), "train"), (field("b", 60, 60), "val")]))
+@pytest.mark.parametrize("codec", ["zstd", "gzip"])
+def test_the_codec_changes_the_size_alone(dataset, codec):
+    files = dataset("lab", [(field("a", 70, 90), "train")])
+    with reading(packed(files)) as (train, _):
+        wanted = train.batch(range(12))
+    path = packed(files, codec=codec)
     with h5py.File(path) as file:
-        images, instances = file["train/image"][()], file["train/instances"][()]
-    with pack.reading(path) as (train, val):
-        assert (len(train), len(val)) == (12, 2)
-        for order in ([3, 0, 3, 11], [], np.random.default_rng(0).permutation(12)):
-            got, labels = train.batch(order)
-            assert (got.dtype, labels.dtype) == (np.uint8, np.int32)
-            np.testing.assert_array_equal(got, images[np.array(order, int)])
-            np.testing.assert_array_equal(labels, instances[np.array(order, int)])
+        assert store.read_attributes(file["train"])["codec"] == codec
+    with reading(path) as (train, _):
+        for array, same in zip(train.batch(range(12)), wanted, strict=True):
+            np.testing.assert_array_equal(array, same)
 
 
-def test_patches_are_lossless_one_chunk_each(dataset):
-    with h5py.File(packed(dataset("lab", [(field("a", 70, 90), "train")]))) as file:
-        assert file["train/image"].chunks == (1, 16, 16, 3)
-        assert file["train/instances"].chunks == (1, 16, 16)
+def with_ignored(item: store.Field, rows: int) -> store.Field:
+    ignore = np.zeros(item.image.shape[:2], np.uint8)
+    ignore[:rows] = 1
+    return store.Field(item.id, item.image, item.instances, item.attributes, {"ignore": ignore})
+
+
+def test_what_the_truth_does_not_say_is_kept_per_patch(dataset):
+    partly = with_ignored(field("part", 12, 40), 5)
+    path = packed(dataset("lab", [(partly, "train"), (field("whole", 50, 50), "train"), (field("v", 50, 50), "val")]))
+    with h5py.File(path) as file:
+        places = list(zip(file["train/origin/row"][:3], file["train/origin/column"][:3], strict=True))
+    with reading(path) as (train, val):
+        ignored = train.ignore([2, 0, 4])
+        assert ignored.dtype == np.uint8
+        for got, place in zip(ignored, (places[2], places[0]), strict=False):
+            np.testing.assert_array_equal(got, sampling.cut(partly.layers["ignore"], *place, 16))
+        assert ignored[0][[0, 4, 5, 11, 15]].any(axis=1).tolist() == [True, True, False, False, False]
+        assert not ignored[2].any()
+        assert not val.ignore([0, 1]).any()
+
+
+def test_complete_truth_has_nothing_to_ignore(dataset):
+    with reading(packed(dataset("lab", [(field("a", 50, 50), "train")]))) as (train, val):
+        assert train.ignore([0]) is None
+        assert val.ignore([]) is None
+
+
+def of_class(image_id: str, label: str) -> store.Field:
+    item = field(image_id, 50, 50)
+    return store.Field(image_id, item.image, None, item.attributes | {"label": label})
+
+
+def test_class_labels_take_the_place_of_instances(dataset):
+    fields = [
+        (of_class("a", "malignant"), "train"),
+        (of_class("b", "benign"), "train"),
+        (of_class("c", "in situ"), "val"),
+    ]
+    path = packed(dataset("lab", fields))
+    with h5py.File(path) as file:
+        assert "instances" not in file["train"]
+        assert json.loads(file["train"].attrs["patches_by_label"]) == {"malignant": 3, "benign": 3}
+    with reading(path) as (train, val):
+        assert train.classes == val.classes == ["benign", "in situ", "malignant"]
+        assert train.labels([0, 5, 2]).tolist() == [2, 0, 2]
+        assert train.labels([0]).dtype == np.int32
+        assert val.labels([1, 0]).tolist() == [1, 1]
+        images, instances = train.batch([4])
+        assert images.shape == (1, 16, 16, 3)
+        assert instances is None
+
+
+def test_patches_with_instances_have_no_labels(dataset):
+    with reading(packed(dataset("lab", [(field("a", 50, 50), "train")]))) as (train, _):
+        assert train.labels([0]) is None
+        assert train.classes == []
 
 
 def without_truth() -> store.Field:
@@ -145,12 +192,18 @@ def without_truth() -> store.Field:
     return store.Field("a", whole.image, None, whole.attributes)
 
 
+def with_points() -> store.Field:
+    return store.Field("a", without_truth().image, None, without_truth().attributes, {"points": np.zeros((1, 2))})
+
+
 @pytest.mark.parametrize(
     ("fields", "change", "message"),
     [
         ([(field("a", 50, 50, nuclei=False), "train")], {}, "'p': no nucleus in any training patch of lab"),
         ([(field("a", 50, 50), "test")], {}, "'p': no image of lab is in the training split"),
-        ([(without_truth(), "train")], {}, "'lab': image 'a' has no instance map"),
+        ([(without_truth(), "train")], {}, "'lab': image 'a' has no instance map and no class label"),
+        ([(field("b", 50, 50), "train"), (without_truth(), "val")], {}, "'lab': image 'a' has no instance map"),
+        ([(with_points(), "train")], {}, "'lab': image 'a' has the centres of its objects alone"),
         ([(field("a", 50, 50), "train")], {"train": ["lab", "more"]}, "2 datasets, but 1 image files and 1 splits"),
         (
             [(field("a", 50, 50), "train")],
@@ -173,11 +226,12 @@ def test_split_of_another_dataset_is_refused(dataset):
         packed((images, splits))
 
 
-def test_a_truncated_file_is_named(dataset):
-    path = packed(dataset("lab", [(field("a", 50, 50), "train")]))
-    path.write_bytes(path.read_bytes()[:900])
-    with pytest.raises(KaryobenchError, match=r"patches\.h5: cannot be read"), pack.reading(path):
-        pass
+def test_truths_of_two_kinds_are_refused(dataset):
+    files = [dataset("lab", [(field("a", 50, 50), "train")]), dataset("clinic", [(of_class("b", "benign"), "val")])]
+    with pytest.raises(
+        KaryobenchError, match="'p': dataset 'lab' has instance maps, dataset 'clinic' has class labels"
+    ):
+        packed(*files, train=["lab", "clinic"])
 
 
 def test_step_runs_by_hand(dataset):
@@ -187,5 +241,5 @@ def test_step_runs_by_hand(dataset):
     command += ["--images", images, "--splits", splits, "--output", output]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    with pack.reading(output) as (train, _):
+    with reading(output) as (train, _):
         assert len(train) == 3

@@ -72,45 +72,65 @@ def test_oversampling_counts_crops_not_images():
     assert sampling.oversampling([("large", 40), ("small", 10), ("small", 10)], 9) == {"large": 1, "small": 2}
 
 
-def test_cut_inside_the_image_relabels_in_order():
+def test_crops_are_told_from_shapes_alone():
+    record = {"tile": 500, "crops_per_tile": 5, "oversample": {"by": "image_type", "at_most": 3}}
+    shapes, kinds = [(1000, 1000), (500, 501), (500, 500)], ["he", "he", "other"]
+    assert sampling.crops(shapes, record, kinds) == [20, 10, 15]
+    assert sampling.crops(shapes, record | {"oversample": None}) == [20, 10, 5]
+
+
+def test_cut_inside_the_image():
     image = np.arange(6 * 7 * 3, dtype=np.uint8).reshape(6, 7, 3)
+    np.testing.assert_array_equal(sampling.cut(image, 2, 3, 3), image[2:5, 3:6])
+
+
+def test_cut_beyond_the_image_reflects():
+    image = np.arange(5 * 5 * 3, dtype=np.uint8).reshape(5, 5, 3)
+    rows = [0, 1, 2, 3, 4, 3, 2, 1]
+    np.testing.assert_array_equal(sampling.cut(image, 0, 0, 8), image[np.ix_(rows, rows)])
+    np.testing.assert_array_equal(sampling.cut(image[..., 0], 0, 0, 8), image[np.ix_(rows, rows)][..., 0])
+
+
+def test_instances_inside_the_image_are_relabelled_in_order():
     instances = np.zeros((6, 7), np.int32)
     instances[0, 0], instances[2, 2], instances[3, 3:5], instances[4, 2] = 4, 900, 17, 50
-    patch, truth = sampling.cut(image, instances, 2, 2, 3)
-    np.testing.assert_array_equal(patch, image[2:5, 2:5])
+    truth = sampling.cut_instances(instances, 2, 2, 3)
     assert truth.dtype == np.int32
     np.testing.assert_array_equal(truth, [[3, 0, 0], [0, 1, 1], [2, 0, 0]])
 
 
-def test_cut_keeps_labels_when_no_pixel_is_background():
-    _, truth = sampling.cut(np.zeros((2, 2, 3), np.uint8), np.array([[7, 7], [9, 9]], np.int32), 0, 0, 2)
+def test_instances_keep_labels_when_no_pixel_is_background():
+    truth = sampling.cut_instances(np.array([[7, 7], [9, 9]], np.int32), 0, 0, 2)
     np.testing.assert_array_equal(truth, [[1, 1], [2, 2]])
 
 
 def test_small_images_are_mirrored_with_nuclei_of_their_own():
     instances = np.zeros((5, 5), np.int32)
     instances[2, 2], instances[4, 0] = 8, 3
-    image = np.repeat(instances[..., None], 3, axis=2).astype(np.uint8) * 10
-    patch, truth = sampling.cut(image, instances, 0, 0, 8)
-    rows = [0, 1, 2, 3, 4, 3, 2, 1]
-    np.testing.assert_array_equal(patch, image[np.ix_(rows, rows)])
-    np.testing.assert_array_equal(truth > 0, instances[np.ix_(rows, rows)] > 0)
+    truth = sampling.cut_instances(instances, 0, 0, 8)
+    np.testing.assert_array_equal(truth > 0, sampling.cut(instances, 0, 0, 8) > 0)
     assert len({truth[2, 2], truth[2, 6], truth[6, 2], truth[6, 6], truth[4, 0]}) == 5
     assert sorted(np.unique(truth)) == list(range(6))
+
+
+@pytest.mark.parametrize(("side", "mirrored"), [((4, 9), "rows"), ((9, 4), "columns")])
+def test_an_image_too_small_on_one_side_is_mirrored_on_it(side, mirrored):
+    instances = np.zeros(side, np.int32)
+    instances[1, 1] = 5
+    truth = sampling.cut_instances(instances, 0, 0, 6)
+    assert truth[(5, 1) if mirrored == "rows" else (1, 5)] == 2
 
 
 def test_a_mirrored_nucleus_at_the_border_stays_one():
     instances = np.zeros((4, 4), np.int32)
     instances[1, 3] = 5
-    _, truth = sampling.cut(np.zeros((4, 4, 3), np.uint8), instances, 0, 0, 6)
+    truth = sampling.cut_instances(instances, 0, 0, 6)
     assert truth[1, 3] > 0
     assert (truth == truth[1, 3]).sum() == 1
     instances[1, 2:4] = 5
-    _, truth = sampling.cut(np.zeros((4, 4, 3), np.uint8), instances, 0, 0, 6)
-    np.testing.assert_array_equal(truth[1], [0, 0, 1, 1, 1, 0])
+    np.testing.assert_array_equal(sampling.cut_instances(instances, 0, 0, 6)[1], [0, 0, 1, 1, 1, 0])
 
 
 def test_one_pixel_fills_a_patch():
-    patch, truth = sampling.cut(np.full((1, 1, 3), 7, np.uint8), np.ones((1, 1), np.int32), 0, 0, 4)
-    assert (patch == 7).all()
-    assert (truth == 1).all()
+    assert (sampling.cut(np.full((1, 1, 3), 7, np.uint8), 0, 0, 4) == 7).all()
+    assert (sampling.cut_instances(np.ones((1, 1), np.int32), 0, 0, 4) == 1).all()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from karyobench.datasets.store import create_array, create_hdf5
+from karyobench.datasets.store import create_hdf5
+from karyobench.patches.codecs import Writer
 from karyobench.training.loop import train
 from karyobench.training.record import Outputs
 
@@ -74,13 +75,12 @@ class Study:
             for name, count in counts.items():
                 images = rng.integers(0, 80, (count, 16, 16, 3)).astype(np.uint8)
                 instances = np.zeros((count, 16, 16), np.int32)
+                writer = Writer(file.create_group(name), "zstd", count, 16, ["instances"])
                 for image, labels in zip(images, instances, strict=True):
                     row, column = rng.integers(0, 10, 2)
                     image[row : row + 6, column : column + 6] += 120
                     labels[row : row + 6, column : column + 6] = 1
-                group = file.create_group(name)
-                for key, array in (("image", images), ("instances", instances)):
-                    create_array(group, key, array.shape, array.dtype, (1, *array.shape[1:]))[...] = array
+                    writer.add(image, instances=labels)
 
     def outputs(self, name: str = "model") -> Outputs:
         """Where a run writes."""

@@ -1,13 +1,14 @@
-"""Training patches in one HDF5 file: packing them, and reading them back in any order.
+"""Training patches in one HDF5 file: which to cut from which image, and packing them.
 
-Groups `train` and `val`, each: `image` uint8 (N, c, c, 3), `instances` int32 (N, c, c) labelled 1..n per patch, one
-chunk per patch; `origin/` with the columns image, dataset, image_type, row, column; attributes with counts.
+Groups `train` and `val`, each with the arrays of `codecs.Writer`: images with instance maps, or, where the truth of
+the datasets is a class per image, with `label` int32 (N,), places in the attribute `classes`. `origin/` has the columns
+image, dataset, image_type, row, column; the attributes count what is there.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,35 +20,12 @@ from karyobench import files
 from karyobench.datasets import splits, store
 from karyobench.errors import KaryobenchError, nearest
 from karyobench.patches import sampling
+from karyobench.patches.codecs import Writer
 from karyobench.patches.tiling import grid
 
 log = logging.getLogger("karyobench")
 
-
-class Patches:
-    """Random access to the patches of one group."""
-
-    def __init__(self, group: h5py.Group) -> None:
-        self._images, self._instances = group["image"], group["instances"]
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Patches in the order asked for: images uint8 (B, c, c, 3) and instances int32 (B, c, c)."""
-        images = np.empty((len(indices), *self._images.shape[1:]), np.uint8)
-        instances = np.empty((len(indices), *self._instances.shape[1:]), np.int32)
-        for place, index in enumerate(indices):
-            self._images.read_direct(images, np.s_[index], np.s_[place])
-            self._instances.read_direct(instances, np.s_[index], np.s_[place])
-        return images, instances
-
-
-@contextmanager
-def reading(path: str | Path) -> Iterator[tuple[Patches, Patches]]:
-    """Open a patch file: its training and its validation patches. Raises KaryobenchError when it cannot be read."""
-    with store.open_hdf5(path) as file:
-        yield Patches(file["train"]), Patches(file["val"])
+_INSTANCES, _LABEL = "instance maps", "class labels"
 
 
 @dataclass(frozen=True)
@@ -59,6 +37,7 @@ class _Source:
     id: str
     shape: tuple[int, int]
     attributes: dict[str, Any]
+    holds: set[str]
 
 
 _Plan = list[tuple[_Source, list[tuple[int, int]]]]
@@ -71,7 +50,7 @@ def pack(
 
     images, split_files: datasets (store schema) and their splits, in the order of the record's `train`. config: the
     slice {"name": patch set, "patches": record}. Raises KaryobenchError when nothing can be learnt from the patches:
-    no training image, an image without truth, no nucleus in any training patch.
+    no training image, an image without truth, truths of two kinds, no nucleus in any training patch.
     """
     name, record = config["name"], config["patches"]
     datasets = record["train"]
@@ -85,35 +64,40 @@ def pack(
         listed = list(zip(stores, datasets, map(splits.read, split_files), strict=True))
         train = _training_plan(_sources(listed, "train"), name, record)
         val = _validation_plan(_sources(listed, "val"), record)
+        content = _content([source for source, _ in train + val], name)
         file = stack.enter_context(store.create_hdf5(output))
-        file.attrs.update(
-            {"name": name, "datasets": datasets, "crop": record["crop"], "config": files.canonical(record)}
-        )
-        nuclei = _write(file.create_group("train"), train, record["crop"])
-        _write(file.create_group("val"), val, record["crop"])
-        if not nuclei:
+        about = {"name": name, "datasets": datasets, "crop": record["crop"], "config": files.canonical(record)}
+        store.write_attributes(file, about)
+        _write(file.create_group("train"), train, record, content)
+        _write(file.create_group("val"), val, record, content)
+        if not file["train"].attrs.get("nuclei", 1):
             raise KaryobenchError(
                 f"patches '{name}': no nucleus in any training patch of {', '.join(datasets)}; "
                 "check the truth and the split of these datasets, or cut more patches (crops_per_tile)"
             )
 
 
+# ---------------------------------------------------------------------- the plan
+
+
 def _sources(listed: list[tuple[store.Store, str, dict[str, str]]], wanted: str) -> list[_Source]:
     return [
-        _Source(images, dataset, image_id, images.shape(image_id), images.attributes(image_id))
+        _Source(images, dataset, image, images.shape(image), images.attributes(image), images.holds(image))
         for images, dataset, parts in listed
-        for image_id in sorted(parts)
-        if parts[image_id] == wanted
+        for image in sorted(parts)
+        if parts[image] == wanted
     ]
 
 
 def _training_plan(sources: list[_Source], name: str, record: dict[str, Any]) -> _Plan:
     if not sources:
         raise KaryobenchError(f"patches '{name}': no image of {', '.join(record['train'])} is in the training split")
-    factors = _factors(sources, record)
+    rule = record.get("oversample")
+    values = [_value(source, rule["by"]) for source in sources] if rule else []
+    counts = sampling.crops([source.shape for source in sources], record, values)
     return [
-        (source, _origins(source, record, record["tile"], factor * record["crops_per_tile"]))
-        for source, factor in zip(sources, factors, strict=True)
+        (source, _origins(source, record, record["tile"], count // len(grid(*source.shape, record["tile"]))))
+        for source, count in zip(sources, counts, strict=True)
     ]
 
 
@@ -125,18 +109,6 @@ def _origins(source: _Source, record: dict[str, Any], tile: int, count: int) -> 
     return sampling.origins(*source.shape, source.id, tile, record["crop"], count, record["seed"])
 
 
-def _factors(sources: list[_Source], record: dict[str, Any]) -> list[int]:
-    """Oversampling factor of each image."""
-    rule = record.get("oversample")
-    if not rule:
-        return [1] * len(sources)
-    values = [_value(source, rule["by"]) for source in sources]
-    crops = [len(grid(*source.shape, record["tile"])) * record["crops_per_tile"] for source in sources]
-    factors = sampling.oversampling(zip(values, crops, strict=True), rule["at_most"])
-    log.info("oversampling by %s: %s", rule["by"], factors)
-    return [factors[value] for value in values]
-
-
 def _value(source: _Source, attribute: str) -> str:
     if attribute not in source.attributes:
         raise KaryobenchError(
@@ -146,39 +118,97 @@ def _value(source: _Source, attribute: str) -> str:
     return str(source.attributes[attribute])
 
 
-def _write(group: h5py.Group, plan: _Plan, crop: int) -> int:
-    """Write the patches of a plan, one image in memory at a time; the number of nuclei in them."""
-    total = sum(len(origins) for _, origins in plan)
-    images = store.create_array(group, "image", (total, crop, crop, 3), np.uint8, (1, crop, crop, 3))
-    instances = store.create_array(group, "instances", (total, crop, crop), np.int32, (1, crop, crop))
+# ---------------------------------------------------------------------- what each patch has
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What each patch of a set has beside its image: layers, or one of the classes."""
+
+    layers: tuple[str, ...]
+    classes: tuple[str, ...]
+
+
+def _content(sources: list[_Source], name: str) -> _Content:
+    kinds = {_kind(source): source.dataset for source in sources}
+    if len(kinds) > 1:
+        raise KaryobenchError(
+            f"patches '{name}': dataset '{kinds[_INSTANCES]}' has {_INSTANCES}, dataset '{kinds[_LABEL]}' has "
+            f"{_LABEL}; a system learns from one of them, so make a patch set of each"
+        )
+    layers = ("instances",) if _INSTANCES in kinds else ()
+    if any("ignore" in source.holds for source in sources):
+        layers += ("ignore",)
+    classes = {source.attributes["label"] for source in sources} if _LABEL in kinds else set()
+    return _Content(layers, tuple(sorted(classes)))
+
+
+def _kind(source: _Source) -> str:
+    """What the truth of an image is. Raises KaryobenchError where there is none to learn from."""
+    if "instances" in source.holds:
+        return _INSTANCES
+    if "label" in source.attributes:
+        return _LABEL
+    where = f"dataset '{source.dataset}': image '{source.id}'"
+    if "points" in source.holds:
+        raise KaryobenchError(
+            f"{where} has the centres of its objects alone, neither an instance map nor a class label, so no patch "
+            "can be cut from it; leave the dataset out of `train`"
+        )
+    raise KaryobenchError(
+        f"{where} has no instance map and no class label, so nothing can be learnt from it; "
+        "put it in the split 'unused'"
+    )
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def _write(group: h5py.Group, plan: _Plan, record: dict[str, Any], content: _Content) -> None:
+    """Write the patches of a plan, one image in memory at a time, and count what is in them."""
+    crop, total = record["crop"], sum(len(origins) for _, origins in plan)
+    writer = Writer(group, record["codec"], total, crop, content.layers)
     nuclei = []
     for source, origins in plan:
-        image, truth = source.images.image(source.id), _truth(source)
+        arrays = _arrays(source, content.layers)
         for row, column in origins:
-            patch, labels = sampling.cut(image, truth, row, column, crop)
-            images[len(nuclei)], instances[len(nuclei)] = patch, labels
-            nuclei.append(int(labels.max()))
+            patch = _cut(arrays, row, column, crop)
+            writer.add(**patch)
+            nuclei.append(int(patch["instances"].max()) if "instances" in patch else 0)
     _write_origins(group.create_group("origin"), plan)
-    types = Counter(source.attributes["image_type"] for source, origins in plan for _ in origins)
-    group.attrs.update(
-        images=len(plan),
-        patches=total,
-        empty_patches=nuclei.count(0),
-        nuclei=sum(nuclei),
-        patches_by_image_type=files.canonical(types),
-    )
+    about = {"images": len(plan), "patches": total, "patches_by_image_type": _counted(plan, "image_type")}
+    store.write_attributes(group, about)
+    if content.classes:
+        _write_labels(group, plan, content.classes)
+    else:
+        store.write_attributes(group, {"empty_patches": nuclei.count(0), "nuclei": sum(nuclei)})
     log.info("%s: %d patches of %d images with %d nuclei", group.name, total, len(plan), sum(nuclei))
-    return sum(nuclei)
 
 
-def _truth(source: _Source) -> np.ndarray:
-    truth = source.images.instances(source.id)
-    if truth is None:
-        raise KaryobenchError(
-            f"dataset '{source.dataset}': image '{source.id}' has no instance map, so nothing can be learnt from it; "
-            "put it in the split 'unused'"
-        )
-    return truth
+def _cut(arrays: dict[str, np.ndarray], row: int, column: int, crop: int) -> dict[str, np.ndarray]:
+    cutters = {"instances": sampling.cut_instances}
+    return {name: cutters.get(name, sampling.cut)(array, row, column, crop) for name, array in arrays.items()}
+
+
+def _arrays(source: _Source, layers: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Image and layers of a source; nothing is ignored where the source does not say so."""
+    arrays = {"image": source.images.image(source.id)}
+    if "instances" in layers:
+        arrays["instances"] = source.images.instances(source.id)
+    if "ignore" in layers:
+        arrays["ignore"] = source.images.layers(source.id).get("ignore", np.zeros(source.shape, np.uint8))
+    return arrays
+
+
+def _counted(plan: _Plan, attribute: str) -> str:
+    """Canonical JSON of the number of patches by the value of an attribute."""
+    return files.canonical(Counter(source.attributes[attribute] for source, origins in plan for _ in origins))
+
+
+def _write_labels(group: h5py.Group, plan: _Plan, classes: tuple[str, ...]) -> None:
+    labels = [classes.index(source.attributes["label"]) for source, origins in plan for _ in origins]
+    group.create_dataset("label", data=np.array(labels, np.int32))
+    store.write_attributes(group, {"classes": classes, "patches_by_label": _counted(plan, "label")})
 
 
 def _write_origins(group: h5py.Group, plan: _Plan) -> None:

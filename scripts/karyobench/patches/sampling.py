@@ -1,13 +1,17 @@
 """Which training patches to cut from an image, how often, and the cutting itself."""
 
+import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from skimage.measure import label
 
 from karyobench import files
 from karyobench.patches.tiling import grid
+
+log = logging.getLogger("karyobench")
 
 
 def origins(
@@ -40,21 +44,43 @@ def oversampling(values: Iterable[tuple[str, int]], at_most: int) -> dict[str, i
     return {value: min(at_most, round(commonest / count)) for value, count in counts.items()}
 
 
-def cut(image: np.ndarray, instances: np.ndarray, row: int, column: int, crop: int) -> tuple[np.ndarray, np.ndarray]:
-    """One square patch and its instance map, labelled 1..n in the order of the image's labels.
+def crops(shapes: Sequence[tuple[int, int]], record: dict[str, Any], values: Sequence[str] = ()) -> list[int]:
+    """Number of training patches that each image gives, told from its height and width alone.
 
-    image: uint8 (H, W, 3). instances: int32 (H, W). Returns uint8 (crop, crop, 3) and int32 (crop, crop).
-    Where the image ends before the crop, image and instances are both reflected, and every mirrored nucleus counts
-    as a nucleus of its own: a network then sees tissue with the right answer, whereas background under mirrored
-    nuclei would teach it to miss nuclei, and a constant border would teach it an edge that no image has.
+    record: the patch set's `tile`, `crops_per_tile` and `oversample`. values: where the record oversamples, each
+    image's value of the attribute that `oversample.by` names.
     """
-    here = np.s_[row : row + crop, column : column + crop]
-    patch, truth = image[here], instances[here]
-    lacking = [(0, crop - side) for side in truth.shape]
+    counts = [len(grid(*shape, record["tile"])) * record["crops_per_tile"] for shape in shapes]
+    rule = record.get("oversample")
+    if not rule:
+        return counts
+    factors = oversampling(zip(values, counts, strict=True), rule["at_most"])
+    log.info("oversampling by %s: %s", rule["by"], factors)
+    return [factors[value] * count for value, count in zip(values, counts, strict=True)]
+
+
+def cut(array: np.ndarray, row: int, column: int, crop: int) -> np.ndarray:
+    """Square part (crop, crop, ...) of an array (H, W, ...), which is reflected where it ends before the crop.
+
+    A network then sees tissue, whereas a constant border would teach it an edge that no image has.
+    """
+    part = array[row : row + crop, column : column + crop]
+    lacking = [(0, crop - side) for side in part.shape[:2]]
     if any(after for _, after in lacking):
-        patch = np.pad(patch, [*lacking, (0, 0)], mode="reflect")
-        truth = label(np.pad(truth, lacking, mode="reflect"), background=0, connectivity=2)
-    return np.ascontiguousarray(patch), _relabelled(truth)
+        part = np.pad(part, lacking + [(0, 0)] * (array.ndim - 2), mode="reflect")
+    return np.ascontiguousarray(part)
+
+
+def cut_instances(instances: np.ndarray, row: int, column: int, crop: int) -> np.ndarray:
+    """Square part int32 (crop, crop) of an instance map (H, W), labelled 1..n in the order of the map's labels.
+
+    Reflected as by `cut`; every mirrored nucleus then counts as a nucleus of its own: background under mirrored nuclei
+    would teach a network to miss nuclei.
+    """
+    truth = cut(instances, row, column, crop)
+    if row + crop > instances.shape[0] or column + crop > instances.shape[1]:
+        truth = label(truth, background=0, connectivity=2)
+    return _relabelled(truth)
 
 
 def _starts(low: int, high: int, length: int, crop: int) -> tuple[int, int]:

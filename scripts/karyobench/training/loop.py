@@ -19,7 +19,7 @@ import torch
 from karyobench import files
 from karyobench.errors import KaryobenchError
 from karyobench.patches.augment import augment
-from karyobench.patches.pack import Patches, reading
+from karyobench.patches.reading import Patches, reading
 from karyobench.training import checkpoint, record
 from karyobench.training.checkpoint import Progress
 from karyobench.training.optimizers import learning_rate
@@ -51,7 +51,8 @@ def train(
     identity = _identity(patches, config, fingerprint, init)
     run = set_up(config, init)
     progress = checkpoint.resume(Path(checkpoints), identity, run.network, run.optimizer)
-    with reading(patches) as (training, validation), _termination() as told_to_end:
+    with reading(patches, config["threads"]) as (training, validation), _termination() as told_to_end:
+        _check_truth(training, patches)
         say = _Reporter(run.steps, progress)
         for step in range(progress.step, run.steps):
             progress.losses.append(_step(run, training, step))
@@ -68,6 +69,13 @@ def train(
     record.write(outputs, run.config, run.system, run.network, run.fabric, progress, facts)
     files.remove(Path(checkpoints))
     log.info("kept the weights of step %d of %d", progress.best_step, run.steps)
+
+
+def _check_truth(training: Patches, path: str | Path) -> None:
+    if training.classes:
+        raise KaryobenchError(f"{path}: holds classes of images, no instance maps, and this system learns from these")
+    if training.ignore([0]) is not None:
+        log.warning("%s: part of the nuclei are not annotated; systems that learn from background must know", path)
 
 
 def batch_indices(step: int, size: int, count: int, seed: int) -> np.ndarray:
