@@ -20,7 +20,7 @@ except KaryobenchError as error:
 
 
 wildcard_constraints:
-    dataset=r"[\w.-]+",
+    dataset=r"[\w.-]+(@[\w.-]+)?",
     stain=r"[\w.-]+",
     patches=r"[\w.-]+",
     experiment=r"[\w.-]+",

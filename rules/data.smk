@@ -7,6 +7,8 @@ rule download:
         paths.log("download", "dataset"),
     benchmark:
         paths.benchmark("download", "dataset")
+    wildcard_constraints:
+        dataset=r"[\w.-]+",
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -29,10 +31,13 @@ rule ingest:
         receipt=paths.RAW,
     output:
         dataset=paths.DATASET,
+        summary=paths.INGESTED,
     log:
         paths.log("ingest", "dataset"),
     benchmark:
         paths.benchmark("ingest", "dataset")
+    wildcard_constraints:
+        dataset=r"[\w.-]+",
     conda:
         "../envs/data.yaml"
     threads: 1
@@ -44,12 +49,13 @@ rule ingest:
         code=catalogue.code("ingest"),
     shell:
         "python scripts/ingest.py --config {params.config:q} --receipt {input.receipt}"
-        " --output {output.dataset} 2>&1 | tee {log}"
+        " --output {output.dataset} --summary {output.summary} 2>&1 | tee {log}"
 
 
 rule split:
     input:
-        dataset=paths.DATASET,
+        dataset=catalogue.ingested_dataset,
+        published=catalogue.published_split,
     output:
         split=paths.SPLIT,
     log:
@@ -67,4 +73,4 @@ rule split:
         code=catalogue.code("split"),
     shell:
         "python scripts/split.py --config {params.config:q} --dataset {input.dataset}"
-        " --output {output.split} 2>&1 | tee {log}"
+        " --list {input.published} --output {output.split} 2>&1 | tee {log}"

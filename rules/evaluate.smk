@@ -1,6 +1,6 @@
 rule evaluate:
     input:
-        truth=paths.DATASET,
+        truth=catalogue.ingested_dataset,
         split=paths.SPLIT,
         instances=paths.INSTANCES,
     output:

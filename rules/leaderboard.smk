@@ -12,6 +12,15 @@ rule leaderboard:
             category="Leaderboards",
             labels={"leaderboard": "{leaderboard}"},
         ),
+        strata=paths.STRATA,
+        pairs=paths.PAIRS,
+        reproduction=paths.REPRODUCTION,
+        ranks=report(
+            paths.RANKS,
+            caption="report/leaderboard.rst",
+            category="Leaderboards",
+            labels={"leaderboard": "{leaderboard}, ranks"},
+        ),
         markdown=paths.MARKDOWN,
         latex=paths.LATEX,
     log:
@@ -29,8 +38,39 @@ rule leaderboard:
         code=catalogue.code("leaderboard"),
     shell:
         "python scripts/leaderboard.py --config {params.config:q} --metrics {input.metrics} --runs {input.runs}"
-        " --dataset {input.dataset} --csv {output.csv} --summary {output.summary} --markdown {output.markdown}"
-        " --latex {output.latex} 2>&1 | tee {log}"
+        " --dataset {input.dataset} --csv {output.csv} --summary {output.summary} --strata {output.strata}"
+        " --pairs {output.pairs} --reproduction {output.reproduction} --ranks {output.ranks}"
+        " --markdown {output.markdown} --latex {output.latex} 2>&1 | tee {log}"
+
+
+rule datasets:
+    input:
+        summaries=catalogue.summaries,
+        published=paths.PUBLISHED_DATASETS,
+    output:
+        csv=report(
+            paths.DATASETS,
+            caption="report/datasets.rst",
+            category="Datasets",
+            labels={"study": "{study}"},
+        ),
+        markdown=paths.DATASETS_MARKDOWN,
+    log:
+        paths.log("datasets", "study"),
+    benchmark:
+        paths.benchmark("datasets", "study")
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        config=catalogue.slice("datasets"),
+        code=catalogue.code("datasets"),
+    shell:
+        "python scripts/datasets.py --config {params.config:q} --summaries {input.summaries}"
+        " --csv {output.csv} --markdown {output.markdown} 2>&1 | tee {log}"
 
 
 rule report:

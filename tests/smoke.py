@@ -52,7 +52,14 @@ def config() -> dict[str, Any]:
     return {
         "study": "smoke",
         "datasets": {"smoke": synthetic.dataset("smoke-data")},
-        "stains": {"macenko-smoke": {"method": "macenko", "reference": {"dataset": "smoke", "choose": "median"}}},
+        "stains": {
+            "macenko-smoke": {
+                "method": "macenko",
+                "beta": 0.15,
+                "alpha": 1,
+                "reference": {"dataset": "smoke", "choose": "median"},
+            }
+        },
         "patches": {
             "smoke-64": {
                 "train": ["smoke"],

@@ -9,6 +9,7 @@ import yaml
 from snakemake.utils import validate
 
 import smoke
+from karyobench.errors import KaryobenchError
 from karyobench.workflow import start
 
 
@@ -34,6 +35,55 @@ def test_targets_are_the_study_s_leaderboards_and_its_site(catalogue: start.Cata
 
 def test_a_study_names_every_dataset_that_it_needs(catalogue: start.Catalogue) -> None:
     assert catalogue.datasets == ["dsb_sample", "hgsc"]
+
+
+def of(catalogue: start.Catalogue, **changes: object) -> start.Catalogue:
+    """The catalogue with some of the configuration's top-level keys changed."""
+    return start.Catalogue({**copy.deepcopy(catalogue.config), **changes})
+
+
+def test_a_study_of_data_makes_every_split_and_patch_set_that_it_names(catalogue: start.Catalogue) -> None:
+    data = {"datasets": ["breakhis", "monuseg"], "patches": ["cpm15-256"]}
+    chosen = of(catalogue, study="mine", studies={"mine": data})
+    assert chosen.targets == [
+        "results/splits/breakhis.csv",
+        "results/splits/breakhis@patient.csv",
+        "results/splits/breakhis@patients.csv",
+        "results/splits/monuseg.csv",
+        "results/splits/monuseg@kumar.csv",
+        "results/patches/cpm15-256.h5",
+        "results/site/mine",
+    ]
+    assert chosen.datasets == ["breakhis", "cpm15", "monuseg"]
+    assert chosen.stain_figures(names(study="mine")) == ["results/figures/stain/reinhard-monuseg/cpm15.svg"]
+
+
+def test_a_name_selects_a_split_and_a_fold_of_it(catalogue: start.Catalogue) -> None:
+    def chosen(name: str) -> dict:
+        return json.loads(catalogue.slice("split")(names(dataset=name)))["split"]
+
+    records = catalogue.config["datasets"]
+    assert chosen("tnbc") == records["tnbc"]["split"]
+    assert chosen("tnbc@fold11") == {**records["tnbc"]["split"], "fold": 11}
+    assert chosen("glas@patient") == records["glas"]["splits"]["patient"]
+    assert chosen("glas@patient-fold2") == {**records["glas"]["splits"]["patient"], "fold": 2}
+
+
+@pytest.mark.parametrize("name", ["tnbc@fold12", "tnbc@fold0", "glas@fold1", "glas@patients", "glas@patient-fold6"])
+def test_splits_that_do_not_exist(catalogue: start.Catalogue, name: str) -> None:
+    boards = {"x": {"dataset": name, "split": "test", "experiments": ["otsu"], "published": None}}
+    with pytest.raises(KaryobenchError, match=f"dataset '{name.split('@')[0]}' has no further split"):
+        of(catalogue, study="y", studies={"y": ["x"]}, leaderboards=boards)
+
+
+def test_splits_of_one_dataset_share_its_images(catalogue: start.Catalogue) -> None:
+    boards = {"x": {"dataset": "monuseg@kumar", "split": "test", "experiments": ["otsu"], "published": None}}
+    chosen = of(catalogue, study="y", studies={"y": ["x"]}, leaderboards=boards)
+    job = names(experiment="otsu", dataset="monuseg@kumar", seed="1")
+    assert chosen.test_images(job) == chosen.ingested_dataset(job) == "results/datasets/monuseg.h5"
+    assert chosen.published_split(job)[0].endswith("published_splits/kumar-16-8-6.csv")
+    assert json.loads(chosen.slice("evaluate")(job))["splits"] == ["test"]
+    assert chosen.metric_files(names(leaderboard="x")) == ["results/metrics/otsu/1/monuseg@kumar.csv"]
 
 
 def test_the_stain_none_reads_the_ingested_dataset(catalogue: start.Catalogue) -> None:

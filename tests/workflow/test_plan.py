@@ -3,6 +3,9 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import smoke
 from karyobench.workflow import plan
@@ -56,6 +59,38 @@ def test_time_comes_from_the_same_job_or_the_same_rule(tmp_path: Path) -> None:
     assert plan.seconds([known], tmp_path) == (30, 0)
     assert plan.seconds([known, kin], tmp_path) == (30 + 40, 0)
     assert plan.seconds([known, new], tmp_path) == (30, 1)
+
+
+SLIDES = {f"{n}.tif": {"url": f"https://example.org/{n}.tif", "bytes": 3_000_000_000} for n in range(2)}
+FORM = {"page": "https://example.org/register", "how": "Sign in."}
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ({"url": "https://example.org/a.zip", "bytes": 5_000_000}, "https://example.org/a.zip, 5 MB"),
+        ({"package": "cells==1.2"}, "cells==1.2, size not stated"),
+        ({"files": SLIDES}, "2 files, 6,000 MB"),
+        ({"files": {"a.tif": SLIDES["0.tif"]}}, "1 file, 3,000 MB"),
+        (
+            {"files": SLIDES | {"a.xml": {"url": "https://example.org/a.xml"}}},
+            "3 files, 6,000 MB and 1 of size not stated",
+        ),
+        (
+            {"files": {"a.zip": {"url": None}, "b.zip": {"url": None}}, "registration": FORM},
+            "2 files, size not stated, by hand: https://example.org/register",
+        ),
+        (
+            {"files": SLIDES | {"a.xml": {"url": None, "bytes": 1}}, "registration": FORM},
+            "3 files, 6,000 MB, 1 of them by hand: https://example.org/register",
+        ),
+    ],
+)
+def test_downloads_tell_what_they_take(source: dict[str, Any], told: str, tmp_path: Path) -> None:
+    job = plan.Job("download", "dataset=d", "Missing output files", None)
+    dataset = {"source": source, "licence": "CC0", "citation": "A. Author"}
+    text = plan.render([job], {"d": dataset, "other": {**dataset, "source": {}}}, tmp_path)
+    assert f"Downloads\n  d: {told}\n" in text
 
 
 def test_the_command_tells_jobs_reasons_downloads_and_licences(tmp_path: Path) -> None:

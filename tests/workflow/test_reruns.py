@@ -19,7 +19,8 @@ EXPERIMENTS = [*UNTRAINED, "unet3-smoke"]
 EVALUATE = {*(f"evaluate {name}" for name in EXPERIMENTS), *AFTER_EVALUATE}
 PREDICT = {f"{rule} {name}" for name in EXPERIMENTS for rule in ("predict", "merge")} | EVALUATE
 
-INGEST = {"ingest smoke", "split smoke", "normalize macenko-smoke", "patch smoke-64", *TRAIN, *PREDICT}
+NORMALIZE = {"normalize macenko-smoke", "stain_figure macenko-smoke", "patch smoke-64", *TRAIN}
+INGEST = {"ingest smoke", "datasets smoke", "split smoke", *NORMALIZE, *PREDICT}
 
 
 def edit(*path: str, value: Any) -> Callable[[Path], None]:
@@ -106,7 +107,7 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         set(),
     ),
     "the published rows": (edit("leaderboards", "smoke", "published", value="dsb2018"), AFTER_EVALUATE),
-    "the licence": (edit("datasets", "smoke", "licence", value="CC-BY-4.0"), AFTER_EVALUATE),
+    "the licence": (edit("datasets", "smoke", "licence", value="CC-BY-4.0"), {"datasets smoke", *AFTER_EVALUATE}),
     "another reader's code": (append("scripts/karyobench/datasets/readers/dsb2018.py", "\nSPARE = 1\n"), set()),
     "the site's code": (append("scripts/karyobench/reporting/site.py", "\nSPARE = 1\n"), {"report smoke"}),
     "an AP threshold": (edit("metrics", "iou_thresholds", value=[0.5, 0.75]), EVALUATE),
@@ -137,13 +138,10 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         {f"{rule} otsu-strict-smoke" for rule in ("predict", "merge", "evaluate")} | AFTER_EVALUATE,
     ),
     "the patches": (edit("patches", "smoke-64", "crops_per_tile", value=5), {"patch smoke-64", *TRAIN}),
-    "the stain": (
-        edit("stains", "macenko-smoke", "beta", value=0.2),
-        {"normalize macenko-smoke", "patch smoke-64", *TRAIN},
-    ),
+    "the stain": (edit("stains", "macenko-smoke", "beta", value=0.2), NORMALIZE),
     "the split": (
         edit("datasets", "smoke", "split", "val", value=[]),
-        {"split smoke", "normalize macenko-smoke", "patch smoke-64", *TRAIN, *PREDICT},
+        {"split smoke", *NORMALIZE, *PREDICT},
     ),
     "the truth's kind": (edit("datasets", "smoke", "truth", value="pseudo"), INGEST),
     "the reader's code": (append("scripts/karyobench/datasets/readers/pairs.py", "\nSPARE = 1\n"), INGEST),

@@ -9,7 +9,7 @@ from typing import Any
 from karyobench import files
 from karyobench.datasets import readers
 from karyobench.systems import registry
-from karyobench.workflow import fingerprint, paths, references
+from karyobench.workflow import fingerprint, names, paths, references, slices
 
 Record = dict[str, Any]
 
@@ -31,30 +31,51 @@ class Catalogue:
     @cached_property
     def leaderboards(self) -> list[str]:
         """Leaderboards of the chosen study."""
-        return self.config["studies"][self.config["study"]]
+        return self.study["leaderboards"]
+
+    @cached_property
+    def study(self) -> Record:
+        """The chosen study in its long form."""
+        return names.study(self.config, self.config["study"])
 
     @property
     def targets(self) -> list[str]:
-        """What the chosen study makes: its leaderboards and its site."""
+        """What the chosen study makes: its leaderboards, the datasets and patches that it names, and its site."""
         boards = [paths.SUMMARY.format(leaderboard=name) for name in self.leaderboards]
-        return [*boards, paths.SITE.format(study=self.config["study"])]
+        named = [split for dataset in self.study["datasets"] for split in names.splits(self.config, dataset)]
+        splits = [paths.SPLIT.format(dataset=name) for name in named]
+        patches = [paths.PATCHES.format(patches=name) for name in self.study["patches"]]
+        return [*boards, *splits, *patches, paths.SITE.format(study=self.config["study"])]
 
     @property
     def datasets(self) -> list[str]:
-        """Every dataset that the chosen study needs: those it scores, trains on, or takes a stain's reference from."""
-        needed = set()
-        for name in self.leaderboards:
-            needed.add(self.config["leaderboards"][name]["dataset"])
-            for experiment, _ in self.rows(name):
+        """Every dataset that the chosen study needs, without the names of splits."""
+        return self.datasets_of_study(self.config["study"])
+
+    def datasets_of_study(self, study: str) -> list[str]:
+        """Datasets that a study names, scores, trains on, or takes a stain's reference from; sorted."""
+        record = names.study(self.config, study)
+        needed = set(record["datasets"])
+        for board in record["leaderboards"]:
+            needed.add(self.config["leaderboards"][board]["dataset"])
+            for experiment, _ in self.rows(board):
                 needed.update(self._datasets_of(experiment))
-        return sorted(needed)
+        for patches in record["patches"]:
+            needed.update(self._datasets_of_patches(patches))
+        return sorted({names.base(name) for name in needed})
 
     def _datasets_of(self, experiment: str) -> Iterable[str]:
         record = self.config["experiments"][experiment]
         if self.trained(experiment):
-            yield from self.config["patches"][record["patches"]]["train"]
-        if self.stain(experiment) != "none":
-            yield self.config["stains"][self.stain(experiment)]["reference"]["dataset"]
+            return self._datasets_of_patches(record["patches"])
+        return self._reference_dataset(record["stain"])
+
+    def _datasets_of_patches(self, patches: str) -> Iterable[str]:
+        record = self.config["patches"][patches]
+        return [*record["train"], *self._reference_dataset(record["stain"])]
+
+    def _reference_dataset(self, stain: str) -> Iterable[str]:
+        return [] if stain == "none" else [self.config["stains"][stain]["reference"]["dataset"]]
 
     # ------------------------------------------------------------------ files
 
@@ -63,17 +84,30 @@ class Catalogue:
         local = self.config["datasets"][dataset]["source"].get("local")
         return _files_below(local) if local else []
 
+    def ingested(self, dataset: str) -> str:
+        """The ingested dataset of `dataset` or `dataset@split`."""
+        return paths.DATASET.format(dataset=names.base(dataset))
+
+    def ingested_dataset(self, wildcards: SimpleNamespace) -> str:
+        """The ingested dataset of a job."""
+        return self.ingested(wildcards.dataset)
+
+    def published_split(self, wildcards: SimpleNamespace) -> list[str]:
+        """The published list that a split is read from, if it is."""
+        record = names.split(self.config, wildcards.dataset)
+        return [paths.PUBLISHED_SPLIT.format(list=record["list"])] if record["kind"] == "published" else []
+
     def images(self, stain: str, dataset: str) -> str:
         """The normalised dataset, or the ingested one where the stain is `none`."""
         if stain == "none":
-            return paths.DATASET.format(dataset=dataset)
-        return paths.STAINED.format(stain=stain, dataset=dataset)
+            return self.ingested(dataset)
+        return paths.STAINED.format(stain=stain, dataset=names.base(dataset))
 
     def reference_files(self, wildcards: SimpleNamespace) -> dict[str, str]:
         """Ingested reference dataset of a stain, and its split."""
         dataset = self.config["stains"][wildcards.stain]["reference"]["dataset"]
         return {
-            "reference": paths.DATASET.format(dataset=dataset),
+            "reference": self.ingested(dataset),
             "reference_split": paths.SPLIT.format(dataset=dataset),
         }
 
@@ -125,22 +159,40 @@ class Catalogue:
 
     def leaderboard_images(self, wildcards: SimpleNamespace) -> str:
         """Dataset that a leaderboard scores."""
-        return paths.DATASET.format(dataset=self.config["leaderboards"][wildcards.leaderboard]["dataset"])
+        return self.ingested(self.config["leaderboards"][wildcards.leaderboard]["dataset"])
 
     def published(self, wildcards: SimpleNamespace) -> list[str]:
         """The table of published figures, for leaderboards that print some beside their own."""
         return [paths.PUBLISHED] if self.config["leaderboards"][wildcards.leaderboard]["published"] else []
 
+    def summaries(self, wildcards: SimpleNamespace) -> list[str]:
+        """Summaries of the datasets of a study."""
+        return [paths.INGESTED.format(dataset=name) for name in self.datasets_of_study(wildcards.study)]
+
+    def stain_figures(self, wildcards: SimpleNamespace) -> list[str]:
+        """Figures of the stains of a study's patch sets, one for each dataset that may hold H&E images."""
+        study = names.study(self.config, wildcards.study)
+        trained = {e for board in study["leaderboards"] for e, _ in self.rows(board) if self.trained(e)}
+        patches = {*study["patches"], *(self.config["experiments"][name]["patches"] for name in trained)}
+        records = [self.config["patches"][name] for name in patches]
+        wanted = {(record["stain"], names.base(dataset)) for record in records for dataset in record["train"]}
+        return [
+            paths.STAIN_FIGURE.format(stain=stain, dataset=dataset)
+            for stain, dataset in sorted(wanted)
+            if stain != "none" and self.config["datasets"][dataset]["image_type"] in _MAY_BE_HE
+        ]
+
     def study_files(self, wildcards: SimpleNamespace) -> list[str]:
-        """All that a study's site shows: tables, counts, instances, images, training records."""
-        found: list[str] = []
-        for name in self.config["studies"][wildcards.study]:
+        """All that a study's site shows: tables, counts, instances, images, training records, stain figures."""
+        tables = [pattern.format(study=wildcards.study) for pattern in (paths.DATASETS, paths.DATASETS_MARKDOWN)]
+        found = [*tables, *self.summaries(wildcards), *self.stain_figures(wildcards)]
+        for name in names.study(self.config, wildcards.study)["leaderboards"]:
             dataset = self.config["leaderboards"][name]["dataset"]
-            found += [p.format(leaderboard=name) for p in _TABLES.values()]
-            found.append(paths.DATASET.format(dataset=dataset))
+            found += [p.format(leaderboard=name) for p in slices.TABLES.values()]
+            found.append(self.ingested(dataset))
             for pattern in (paths.METRICS, paths.INSTANCES):
                 found += self._of_rows(pattern, name)
-            for pattern in (paths.RUN, paths.HISTORY):
+            for pattern in (paths.RUN, paths.HISTORY, paths.WEIGHTS):
                 found += self._of_rows(pattern, name, trained_only=True)
         return list(dict.fromkeys(found))
 
@@ -187,8 +239,8 @@ class Catalogue:
 
     def slice(self, step: str) -> Callable[[SimpleNamespace], str]:
         """Params function: the canonical JSON of what a step uses of the configuration."""
-        make = getattr(self, f"_{step}_slice")
-        return lambda wildcards: files.canonical(make(wildcards))
+        make = getattr(slices, step)
+        return lambda wildcards: files.canonical(make(self, wildcards))
 
     def code(self, step: str) -> Callable[[SimpleNamespace], str]:
         """Params function: the fingerprint of the code that a step runs for these wildcards."""
@@ -202,117 +254,9 @@ class Catalogue:
             return readers.path_of(self.config["datasets"][wildcards.dataset]["reader"])
         return None
 
-    def _download_slice(self, wildcards: SimpleNamespace) -> Record:
-        return {"dataset": wildcards.dataset, "source": self.config["datasets"][wildcards.dataset]["source"]}
-
-    def _ingest_slice(self, wildcards: SimpleNamespace) -> Record:
-        record = self.config["datasets"][wildcards.dataset]
-        return {"dataset": wildcards.dataset, **{k: v for k, v in record.items() if k not in _NOT_INGESTED}}
-
-    def _split_slice(self, wildcards: SimpleNamespace) -> Record:
-        return {"dataset": wildcards.dataset, "split": self.config["datasets"][wildcards.dataset]["split"]}
-
-    def _normalize_slice(self, wildcards: SimpleNamespace) -> Record:
-        return {"name": wildcards.stain, "stain": self.config["stains"][wildcards.stain]}
-
-    def _patch_slice(self, wildcards: SimpleNamespace) -> Record:
-        return {"name": wildcards.patches, "patches": self.config["patches"][wildcards.patches]}
-
-    def _train_slice(self, wildcards: SimpleNamespace) -> Record:
-        experiment = self.config["experiments"][wildcards.experiment]
-        return {
-            "experiment": wildcards.experiment,
-            "seed": int(wildcards.seed),
-            "threads": self.config["threads"],
-            "budget": experiment["budget"],
-            "data": {"patches": experiment["patches"], **self.config["patches"][experiment["patches"]]},
-            **_keys(self.system(wildcards.experiment), "module", "network", "targets", "loss", "train"),
-        }
-
-    def _predict_slice(self, wildcards: SimpleNamespace) -> Record:
-        system = self.system(wildcards.experiment)
-        return {
-            "splits": self._scored_splits(wildcards.dataset),
-            "threads": self.config["threads"],
-            **_keys(system, "module", "network", "predict"),
-        }
-
-    def _merge_slice(self, wildcards: SimpleNamespace) -> Record:
-        return _keys(self.system(wildcards.experiment), "module", "instances")
-
-    def _evaluate_slice(self, wildcards: SimpleNamespace) -> Record:
-        return {"metrics": self.config["metrics"], "splits": self._scored_splits(wildcards.dataset)}
-
-    def _leaderboard_slice(self, wildcards: SimpleNamespace) -> Record:
-        name = wildcards.leaderboard
-        board = self.config["leaderboards"][name]
-        return {
-            "name": name,
-            **_keys(board, "dataset", "split", "published"),
-            "metrics": self.config["metrics"],
-            "dataset_facts": _keys(self.config["datasets"][board["dataset"]], *_FACTS),
-            "rows": [self._row(experiment, seed, board["dataset"]) for experiment, seed in self.rows(name)],
-        }
-
-    def _report_slice(self, wildcards: SimpleNamespace) -> Record:
-        boards = self.config["studies"][wildcards.study]
-        return {"study": wildcards.study, "leaderboards": [self._shown(name) for name in boards]}
-
-    def _shown(self, name: str) -> Record:
-        dataset = self.config["leaderboards"][name]["dataset"]
-        return {
-            **self._leaderboard_slice(SimpleNamespace(leaderboard=name)),
-            "images": paths.DATASET.format(dataset=dataset),
-            **{kind: pattern.format(leaderboard=name) for kind, pattern in _TABLES.items()},
-            "rows": [self._shown_row(experiment, seed, dataset) for experiment, seed in self.rows(name)],
-        }
-
-    def _shown_row(self, experiment: str, seed: int, dataset: str) -> Record:
-        names = {"experiment": experiment, "seed": seed, "dataset": dataset}
-        record = self.config["experiments"][experiment]
-        return {
-            **self._row(experiment, seed, dataset),
-            "instances": paths.INSTANCES.format(**names),
-            "history": paths.HISTORY.format(**names) if self.trained(experiment) else None,
-            "config": {"experiment": record, "system": _without_resources(self.system(experiment))},
-        }
-
-    def _row(self, experiment: str, seed: int, dataset: str) -> Record:
-        names = {"experiment": experiment, "seed": seed, "dataset": dataset}
-        record = self.config["experiments"][experiment]
-        return {
-            "experiment": experiment,
-            "seed": seed,
-            "system": record["system"],
-            "task": registry.declared(self.system(experiment)["module"], "TASK"),
-            "metrics": paths.METRICS.format(**names),
-            "run": paths.RUN.format(**names) if self.trained(experiment) else None,
-            "steps": record["budget"]["steps"] if self.trained(experiment) else 0,
-        }
-
-    def _scored_splits(self, dataset: str) -> list[str]:
-        """Splits of a dataset that some leaderboard scores."""
-        boards = self.config["leaderboards"].values()
-        return sorted({board["split"] for board in boards if board["dataset"] == dataset})
-
 
 _RUN_A_SYSTEM = {"train", "predict", "merge"}
-_NOT_INGESTED = {"source", "split", "licence", "citation", "registration"}
-_FACTS = ("truth", "image_type", "mpp", "licence", "citation")
-_TABLES = {
-    "csv": paths.LEADERBOARD,
-    "summary": paths.SUMMARY,
-    "markdown": paths.MARKDOWN,
-    "latex": paths.LATEX,
-}
-
-
-def _keys(record: Record, *names: str) -> Record:
-    return {name: record[name] for name in names if name in record}
-
-
-def _without_resources(system: Record) -> Record:
-    return {key: value for key, value in system.items() if key != "resources"}
+_MAY_BE_HE = ("he", "kmeans", None)
 
 
 def _files_below(folder: str) -> list[str]:

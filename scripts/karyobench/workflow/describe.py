@@ -40,6 +40,8 @@ def _rows(record: Schema, prefix: str) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _kind(value: Schema) -> str:
+    if "$ref" in value:
+        return f"see {value['$ref'].rsplit('/', 1)[-1]}"
     if "enum" in value:
         return ", ".join("null" if v is None else f"`{v}`" for v in value["enum"])
     kinds = value.get("type", "see below")

@@ -87,8 +87,23 @@ def _downloads(planned: list[Job], datasets: dict[str, dict[str, Any]]) -> list[
 
 
 def _source(source: dict[str, Any]) -> str:
+    if "files" in source:
+        return _several(list(source["files"].values()), source.get("registration", {}))
     size = _megabytes(source["bytes"]) if source.get("bytes") else "size not stated"
     return f"{source.get('url') or source.get('package') or source.get('local') or canonical(source)}, {size}"
+
+
+def _several(declared: list[dict[str, Any]], registration: dict[str, str]) -> str:
+    sizes = [file["bytes"] for file in declared if file.get("bytes")]
+    unknown = len(declared) - len(sizes)
+    more = f" and {unknown} of size not stated" if unknown else ""
+    parts = [f"{len(declared)} file{'s' * (len(declared) > 1)}"]
+    parts += [f"{_megabytes(sum(sizes))}{more}" if sizes else "size not stated"]
+    by_hand = sum(file["url"] is None for file in declared)
+    if by_hand:
+        which = "" if by_hand == len(declared) else f"{by_hand} of them "
+        parts += [f"{which}by hand: {registration.get('page', 'page not stated')}"]
+    return ", ".join(parts)
 
 
 def _time(planned: list[Job], workdir: Path) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from karyobench.datasets import readers
+from karyobench.datasets import lists, readers
 from karyobench.errors import KaryobenchError, nearest
+from karyobench.stain import PARAMETERS
 from karyobench.systems import registry
-from karyobench.workflow import explain
+from karyobench.workflow import explain, names
 
 Record = dict[str, Any]
 
@@ -16,7 +17,7 @@ def check(config: Record) -> None:
     """Raise KaryobenchError listing every fault, each with its key and, for a misspelt name, the nearest known one."""
     faults = [
         *_unknown(config, "study", [config["study"]], "studies"),
-        *(f for name, boards in config["studies"].items() for f in _study(config, name, boards)),
+        *(f for name in config["studies"] for f in _study(config, name)),
         *(f for name, record in config["leaderboards"].items() for f in _leaderboard(config, name, record)),
         *(f for name, record in config["experiments"].items() for f in _experiment(config, name, record)),
         *(f for name, record in config["patches"].items() for f in _patches(config, name, record)),
@@ -48,14 +49,27 @@ def _unknown(config: Record, where: str, names: list[str], catalogue: str) -> It
             yield f"{where}: '{name}' is not among {catalogue}{nearest(name, config[catalogue])}"
 
 
-def _study(config: Record, name: str, boards: list[str]) -> Iterator[str]:
-    return _unknown(config, f"studies.{name}", boards, "leaderboards")
+def _study(config: Record, name: str) -> Iterator[str]:
+    for catalogue, listed in names.study(config, name).items():
+        yield from _unknown(config, f"studies.{name}", listed, catalogue)
+
+
+def _unknown_dataset(config: Record, where: str, name: str) -> Iterator[str]:
+    """`name` is a dataset, or selects one of its splits: `dataset@split`, `dataset@fold2`, `dataset@split-fold2`."""
+    dataset, _, split = name.partition("@")
+    if dataset not in config["datasets"]:
+        yield from _unknown(config, where, [dataset], "datasets")
+    elif names.split(config, name) is None:
+        further = config["datasets"][dataset]["splits"]
+        yield f"{where}: dataset '{dataset}' has no further split '{split}'{nearest(split, further)}"
 
 
 def _leaderboard(config: Record, name: str, record: Record) -> Iterator[str]:
     where = f"leaderboards.{name}"
-    yield from _unknown(config, f"{where}.dataset", [record["dataset"]], "datasets")
+    yield from _unknown_dataset(config, f"{where}.dataset", record["dataset"])
     yield from _unknown(config, f"{where}.experiments", record["experiments"], "experiments")
+    if config["datasets"].get(names.base(record["dataset"]), {}).get("objects") == "classes":
+        yield f"{where}.dataset: '{record['dataset']}' has classes and no pixel truth; it cannot be scored"
 
 
 def _experiment(config: Record, name: str, record: Record) -> Iterator[str]:
@@ -91,10 +105,11 @@ def _stain_name(config: Record, where: str, name: str) -> Iterator[str]:
 
 def _patches(config: Record, name: str, record: Record) -> Iterator[str]:
     where = f"patches.{name}"
-    yield from _unknown(config, f"{where}.train", record["train"], "datasets")
+    for dataset in record["train"]:
+        yield from _unknown_dataset(config, f"{where}.train", dataset)
     yield from _stain_name(config, f"{where}.stain", record["stain"])
     for dataset in record["train"]:
-        regions = config["datasets"].get(dataset, {}).get("regions")
+        regions = config["datasets"].get(names.base(dataset), {}).get("regions")
         if regions and regions["guard"] < record["crop"]:
             yield (
                 f"{where}.crop: {record['crop']} px is wider than the guard of {regions['guard']} px between the "
@@ -107,6 +122,12 @@ def _dataset(name: str, record: Record) -> Iterator[str]:
         readers.path_of(record["reader"])
     except KaryobenchError as error:
         yield f"datasets.{name}.reader: {error}"
+    for key, split in {"split": record["split"], **{f"splits.{k}": v for k, v in record["splits"].items()}}.items():
+        if split["kind"] == "published":
+            try:
+                lists.path(split["list"])
+            except KaryobenchError as error:
+                yield f"datasets.{name}.{key}.list: {error}"
     if record.get("regions") and "percentiles" in (record.get("intensity") or {}):
         yield (
             f"datasets.{name}.intensity: percentiles of a whole field would carry its test regions into its training "
@@ -115,7 +136,12 @@ def _dataset(name: str, record: Record) -> Iterator[str]:
 
 
 def _stain(config: Record, name: str, record: Record) -> Iterator[str]:
-    yield from _unknown(config, f"stains.{name}.reference.dataset", [record["reference"]["dataset"]], "datasets")
+    yield from _unknown_dataset(config, f"stains.{name}.reference.dataset", record["reference"]["dataset"])
+    usual = PARAMETERS[record["method"]]
+    for key in sorted(usual.keys() - record.keys()):
+        yield f"stains.{name}: method '{record['method']}' needs the key '{key}' ({usual[key]} in its paper)"
+    for key in sorted(record.keys() - usual.keys() - {"method", "reference"}):
+        yield f"stains.{name}.{key}: method '{record['method']}' does not use it; remove it"
     if name == "none":
         yield "stains: 'none' is kept for images as they are; choose another name"
 

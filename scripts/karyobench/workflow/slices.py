@@ -1,0 +1,173 @@
+"""What each step uses of the configuration: one function per step, from the catalogue and a job's wildcards."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from karyobench.systems import registry
+from karyobench.workflow import names, paths
+
+if TYPE_CHECKING:
+    from karyobench.workflow.catalogue import Catalogue
+
+Record = dict[str, Any]
+
+_NOT_INGESTED = {"source", "split", "splits", "licence", "citation"}
+_FACTS = ("truth", "image_type", "mpp", "licence", "citation")
+TABLES = {
+    "csv": paths.LEADERBOARD,
+    "summary": paths.SUMMARY,
+    "strata": paths.STRATA,
+    "pairs": paths.PAIRS,
+    "reproduction": paths.REPRODUCTION,
+    "ranks": paths.RANKS,
+    "markdown": paths.MARKDOWN,
+    "latex": paths.LATEX,
+}
+
+
+def download(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """The dataset's source."""
+    return {"dataset": wildcards.dataset, "source": catalogue.config["datasets"][wildcards.dataset]["source"]}
+
+
+def ingest(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """The dataset's record but for what other steps use of it."""
+    record = catalogue.config["datasets"][wildcards.dataset]
+    return {"dataset": wildcards.dataset, **{k: v for k, v in record.items() if k not in _NOT_INGESTED}}
+
+
+def split(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """The record of one split."""
+    return {"dataset": wildcards.dataset, "split": names.split(catalogue.config, wildcards.dataset)}
+
+
+def normalize(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """The stain's record."""
+    return {"name": wildcards.stain, "stain": catalogue.config["stains"][wildcards.stain]}
+
+
+def stain_figure(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """The stain's record, and the dataset that the figure shows."""
+    return {**normalize(catalogue, wildcards), "dataset": wildcards.dataset}
+
+
+def patch(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """The patch set's record."""
+    return {"name": wildcards.patches, "patches": catalogue.config["patches"][wildcards.patches]}
+
+
+def train(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """Experiment, seed, budget, patch set, and the sections of the system that training uses."""
+    experiment = catalogue.config["experiments"][wildcards.experiment]
+    return {
+        "experiment": wildcards.experiment,
+        "seed": int(wildcards.seed),
+        "threads": catalogue.config["threads"],
+        "budget": experiment["budget"],
+        "data": {"patches": experiment["patches"], **catalogue.config["patches"][experiment["patches"]]},
+        **_keys(catalogue.system(wildcards.experiment), "module", "network", "targets", "loss", "train"),
+    }
+
+
+def predict(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """Scored splits, and the sections of the system that prediction uses."""
+    return {
+        "splits": _scored_splits(catalogue, wildcards.dataset),
+        "threads": catalogue.config["threads"],
+        **_keys(catalogue.system(wildcards.experiment), "module", "network", "predict"),
+    }
+
+
+def merge(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """The sections of the system that make instances."""
+    return _keys(catalogue.system(wildcards.experiment), "module", "instances")
+
+
+def evaluate(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """Metrics and scored splits."""
+    return {"metrics": catalogue.config["metrics"], "splits": _scored_splits(catalogue, wildcards.dataset)}
+
+
+def leaderboard(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """A leaderboard's record with its rows, and the facts of its dataset."""
+    name = wildcards.leaderboard
+    board = catalogue.config["leaderboards"][name]
+    return {
+        "name": name,
+        **_keys(board, "dataset", "split", "published"),
+        "metrics": catalogue.config["metrics"],
+        "dataset_facts": _keys(catalogue.config["datasets"][names.base(board["dataset"])], *_FACTS),
+        "rows": [_row(catalogue, experiment, seed, board["dataset"]) for experiment, seed in catalogue.rows(name)],
+    }
+
+
+def datasets(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """The datasets of a study, each with what its table says of it."""
+    listed = catalogue.datasets_of_study(wildcards.study)
+    return {
+        "study": wildcards.study,
+        "datasets": [{"name": name, **_keys(catalogue.config["datasets"][name], *_FACTS)} for name in listed],
+    }
+
+
+def report(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """All that a study's site shows."""
+    study = names.study(catalogue.config, wildcards.study)
+    return {
+        **datasets(catalogue, wildcards),
+        "summaries": catalogue.summaries(wildcards),
+        "stain_figures": catalogue.stain_figures(wildcards),
+        "leaderboards": [_shown(catalogue, name) for name in study["leaderboards"]],
+    }
+
+
+def _shown(catalogue: Catalogue, name: str) -> Record:
+    dataset = catalogue.config["leaderboards"][name]["dataset"]
+    return {
+        **leaderboard(catalogue, SimpleNamespace(leaderboard=name)),
+        "images": catalogue.ingested(dataset),
+        **{kind: pattern.format(leaderboard=name) for kind, pattern in TABLES.items()},
+        "rows": [_shown_row(catalogue, experiment, seed, dataset) for experiment, seed in catalogue.rows(name)],
+    }
+
+
+def _shown_row(catalogue: Catalogue, experiment: str, seed: int, dataset: str) -> Record:
+    wildcards = {"experiment": experiment, "seed": seed, "dataset": dataset}
+    record = catalogue.config["experiments"][experiment]
+    return {
+        **_row(catalogue, experiment, seed, dataset),
+        "instances": paths.INSTANCES.format(**wildcards),
+        "history": paths.HISTORY.format(**wildcards) if catalogue.trained(experiment) else None,
+        "weights": paths.WEIGHTS.format(**wildcards) if catalogue.trained(experiment) else None,
+        "config": {"experiment": record, "system": _without_resources(catalogue.system(experiment))},
+    }
+
+
+def _row(catalogue: Catalogue, experiment: str, seed: int, dataset: str) -> Record:
+    wildcards = {"experiment": experiment, "seed": seed, "dataset": dataset}
+    record = catalogue.config["experiments"][experiment]
+    return {
+        "experiment": experiment,
+        "seed": seed,
+        "system": record["system"],
+        "task": registry.declared(catalogue.system(experiment)["module"], "TASK"),
+        "metrics": paths.METRICS.format(**wildcards),
+        "run": paths.RUN.format(**wildcards) if catalogue.trained(experiment) else None,
+        "steps": record["budget"]["steps"] if catalogue.trained(experiment) else 0,
+    }
+
+
+def _scored_splits(catalogue: Catalogue, dataset: str) -> list[str]:
+    """Parts of a dataset's split that some leaderboard scores."""
+    boards = catalogue.config["leaderboards"].values()
+    return sorted({board["split"] for board in boards if board["dataset"] == dataset})
+
+
+def _keys(record: Record, *wanted: str) -> Record:
+    return {name: record[name] for name in wanted if name in record}
+
+
+def _without_resources(system: Record) -> Record:
+    return {key: value for key, value in system.items() if key != "resources"}
