@@ -12,10 +12,14 @@ from karyobench import files
 from karyobench.datasets.store import Field, create_hdf5, write_array, writing
 from karyobench.metrics.counts import count_image, write_counts
 from karyobench.metrics.scores import thresholds
-from karyobench.reporting import leaderboard, runs, tables
+from karyobench.reporting import outputs, runs
 
 METRICS = {"iou_thresholds": [k / 20 for k in range(10, 20)], "f1_threshold": 0.5}
 TASK = "invented for a test"
+_ENDINGS = {
+    **{"csv": ".csv", "summary": "_summary.csv", "strata": "_strata.csv", "pairs": "_pairs.csv"},
+    **{"reproduction": "_reproduction.csv", "ranks": "_ranks.svg", "markdown": ".md", "latex": ".tex"},
+}
 
 SUMMARY = {
     "dataset": "invented",
@@ -47,17 +51,20 @@ def board(
     truth: str = "manual",
     subset: str = "",
     published: str | None = None,
+    about: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Write all that one leaderboard of a site needs and return its slice.
 
     images: id -> image and truth. predictions: (experiment, seed) -> image id -> instance map, or None for a missing
-    one; an experiment is named `system` or `system-anything`. trained: experiments with a run, and their steps.
+    one; an experiment is named `system` or `system-anything`. trained: experiments with a run, and their steps. about:
+    attributes of an image beside the usual ones, or in their place (organ, group, ...).
     """
     dataset = f"results/datasets/{files.digest(name)[:8]}.h5"
+    attributes = {image: _attributes(name, image) | dict((about or {}).get(image, {})) for image in images}
     with writing(dataset, {"subset": subset} if subset else None) as writer:
         for image, (pixels, labels) in images.items():
-            writer.add(Field(image, pixels, labels, _attributes(name, image)))
-    rows = [_row(name, key, images, made, trained or {}) for key, made in predictions.items()]
+            writer.add(Field(image, pixels, labels, attributes[image]))
+    rows = [_row(name, key, _counts(images, attributes, m), m, trained or {}) for key, m in predictions.items()]
     facts = {"truth": truth, "image_type": "he", "mpp": 0.5, "licence": "invented licence", "citation": "Invented 2020"}
     config = {"name": name, "dataset": name, "split": "test", "published": published, "metrics": METRICS}
     config |= {"dataset_facts": facts, "rows": rows, "images": dataset}
@@ -83,7 +90,7 @@ def _attributes(dataset: str, image: str) -> dict[str, Any]:
 
 
 def _row(
-    name: str, key: tuple[str, int], images: Truth, predictions: Mapping[str, Any], trained: Mapping[str, int]
+    name: str, key: tuple[str, int], counts: pd.DataFrame, predictions: Mapping[str, Any], trained: Mapping[str, int]
 ) -> dict[str, Any]:
     experiment, seed = key
     steps, system = trained.get(experiment, 0), experiment.split("-")[0]
@@ -94,7 +101,7 @@ def _row(
         for image, labels in predictions.items():
             if labels is not None:
                 write_array(file.create_group(image), "instances", labels.astype(np.int32))
-    write_counts(metrics, _counts(images, predictions))
+    write_counts(metrics, counts)
     if steps:
         _write_training(model, steps, seed)
     return {
@@ -106,14 +113,16 @@ def _row(
         },
         "run": str(model / "run.json") if steps else None,
         "history": str(model / "history.csv") if steps else None,
+        "weights": str(model / "weights.safetensors") if steps else None,
     }
 
 
-def _counts(images: Truth, predictions: Mapping[str, np.ndarray | None]) -> pd.DataFrame:
-    about = {"group": "g", "image_type": "he", "split": "test"}
+def _counts(
+    images: Truth, attributes: Mapping[str, Mapping[str, Any]], predictions: Mapping[str, np.ndarray | None]
+) -> pd.DataFrame:
     return pd.DataFrame(
-        {"image": image, "parent": image, **about}
-        | {"group": image}
+        {"image": image, **{name: attributes[image][name] for name in ("parent", "group", "image_type")}}
+        | {"split": "test"}
         | count_image(labels, predictions[image], thresholds(METRICS))
         for image, (_, labels) in sorted(images.items())
     )
@@ -121,7 +130,9 @@ def _counts(images: Truth, predictions: Mapping[str, np.ndarray | None]) -> pd.D
 
 def _write_training(model: Path, steps: int, seed: int) -> None:
     run = {"device": "cpu", "minutes": 4.25, "steps": steps, "software": {"torch": "2.13.0"}, "config": {"seed": seed}}
+    run |= {"kept_step": steps, "parameters": 1234567, "precision": "32-true", "patches": files.digest(f"{model}")}
     files.write_text(model / "run.json", json.dumps(run))
+    files.write_text(model / "weights.safetensors", f"invented weights of seed {seed}")
     at = np.arange(10, steps + 1, 10)
     loss = (1 + 0.05 * seed) * (0.2 + 3 / (at + 5)) * (1 + 0.06 * np.sin(at * 1.7 + seed))
     val_loss = np.where(at % 50 == 0, 0.25 + 3 / (at + 9), np.nan)
@@ -130,16 +141,11 @@ def _write_training(model: Path, steps: int, seed: int) -> None:
 
 
 def _tables(config: dict[str, Any]) -> dict[str, str]:
+    """Write every file of the leaderboard as its step does; path of each kind."""
     rows = config["rows"]
     read = runs.load(config, [r["metrics"] for r in rows], [r["run"] for r in rows if r["run"]], config["images"])
     stem = f"results/leaderboards/{files.digest(config['name'])[:8]}"
-    summary, published = leaderboard.summary(read), leaderboard.published_rows(read)
-    written = {
-        "csv": (f"{stem}.csv", leaderboard.csv_text(leaderboard.measured(read))),
-        "summary": (f"{stem}_summary.csv", leaderboard.csv_text(summary, published)),
-        "markdown": (f"{stem}.md", tables.markdown(read, summary, published)),
-        "latex": (f"{stem}.tex", tables.latex(read, summary, published)),
-    }
-    for path, text in written.values():
-        files.write_text(path, text)
-    return {kind: path for kind, (path, _) in written.items()}
+    written = {kind: f"{stem}{_ENDINGS[kind]}" for kind in outputs.KINDS}
+    for kind, text in outputs.texts(read).items():
+        files.write_text(written[kind], text)
+    return written

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
-from karyobench.reporting.curves import Bar, Curve, score_bars, training_curves
+from karyobench.reporting.curves import Curve, Interval, score_intervals, training_curves
 
 _ODD = 'a $x_1$ <b>&"q"'
 
@@ -21,10 +21,21 @@ def curve(label: str) -> Curve:
     return Curve(label, steps, 1 / (steps + 1), np.where(steps % 2, 0.5, np.nan))
 
 
-def test_bars_tell_names_and_scores_as_text() -> None:
-    told = texts(score_bars("b", [Bar("unet3", 0.6, 0.79, (0.5, 0.7), None), Bar(_ODD, float("nan"), 0.0)]))
-    for expected in ("unet3", "AJI 0.600", "F1 0.790", _ODD, "AJI undefined", "F1 0.000"):
+def test_intervals_tell_names_scores_and_ends_as_text() -> None:
+    told = texts(
+        score_intervals("b", "AJI", [Interval("unet3", 0.6, (0.5, 0.7), True), Interval(_ODD, 0.25, None, False)])
+    )
+    for expected in ("unet3: 0.600 (0.500–0.700)", f"{_ODD}: 0.250", "AJI"):
         assert expected in told
+
+
+def test_what_is_level_with_the_best_is_filled() -> None:
+    def filled(level: bool) -> bool:
+        svg = score_intervals("b", "AJI", [Interval("x", 0.6, None, True), Interval("y", 0.5, None, level)])
+        return "fill: var(--paper" not in svg
+
+    assert filled(True)
+    assert not filled(False)
 
 
 def test_training_curves_have_a_panel_per_experiment_and_one_legend_each() -> None:
@@ -35,10 +46,11 @@ def test_training_curves_have_a_panel_per_experiment_and_one_legend_each() -> No
 
 
 def test_figures_take_their_colours_from_the_page() -> None:
-    svg = score_bars("b", [Bar("x", 0.5, 0.6)])
+    svg = score_intervals("b", "AJI", [Interval("x", 0.5, (0.4, 0.6), True), Interval("y", 0.4, None, False)])
     assert "currentColor" in svg
     assert "var(--first, #" in svg
     assert "var(--second, #" in svg
+    assert "var(--paper, #" in svg
     assert "#010203" not in svg
 
 

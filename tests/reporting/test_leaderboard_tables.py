@@ -16,11 +16,15 @@ from karyobench.datasets.store import Field, writing
 from karyobench.errors import KaryobenchError
 from karyobench.metrics.counts import count_image, write_counts
 from karyobench.metrics.scores import EMPTY_IMAGE_POLICY, MISSING_PREDICTION_POLICY, SCORES, thresholds
-from karyobench.reporting import leaderboard, runs, tables, terminal
+from karyobench.reporting import captions, leaderboard, outputs, ranks, runs, tables, terminal
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 METRICS = {"iou_thresholds": [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95], "f1_threshold": 0.5}
 IMAGES = ["a", "b", "c", "d"]
+NAMES = {
+    **{"csv": "t.csv", "summary": "t_summary.csv", "strata": "t_strata.csv", "pairs": "t_pairs.csv"},
+    **{"reproduction": "t_reproduction.csv", "ranks": "t_ranks.svg", "markdown": "t.md", "latex": "t.tex"},
+}
 
 
 def truth_of(image):
@@ -51,6 +55,14 @@ def counts_of(system, seed):
     return pd.DataFrame(rows)
 
 
+def write_dataset(about):
+    with writing("toy.h5", about) as writer:
+        for image in IMAGES:
+            writer.add(
+                Field(image, np.zeros((10, 30, 3), np.uint8), truth_of(image), {"image_type": "he", "group": image})
+            )
+
+
 def row_of(folder, system, seed):
     metrics, record = folder / f"{system}-{seed}.csv", folder / f"{system}-{seed}.json"
     write_counts(metrics, counts_of(system, seed))
@@ -63,8 +75,7 @@ def row_of(folder, system, seed):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with writing("toy.h5", {"subset": "4 of 40 images"}) as writer:
-        writer.add(Field("a", np.zeros((10, 30, 3), np.uint8), truth_of("a")))
+    write_dataset({"subset": "4 of 40 images"})
     return tmp_path
 
 
@@ -83,17 +94,21 @@ def board_of(config):
 
 
 def pages(config):
+    texts = outputs.texts(board_of(config))
+    return texts["markdown"], texts["latex"]
+
+
+def summary_of(config):
     board = board_of(config)
-    made = leaderboard.summary(board), leaderboard.published_rows(board)
-    return tables.markdown(board, *made), tables.latex(board, *made)
+    return leaderboard.summary(board, ranks.comparison(board))
 
 
 def options_of(config, out):
     rows = config["rows"]
     options = ["--config", json.dumps(config)]
     options += ["--metrics", *(r["metrics"] for r in rows), "--runs", *(r["run"] for r in rows if r["run"])]
-    options += ["--dataset", "toy.h5", "--csv", f"{out}/t.csv", "--summary", f"{out}/t_summary.csv"]
-    return [*options, "--markdown", f"{out}/t.md", "--latex", f"{out}/t.tex"]
+    options += ["--dataset", "toy.h5"]
+    return options + [part for kind, name in NAMES.items() for part in (f"--{kind}", f"{out}/{name}")]
 
 
 def run_here(config, out):
@@ -124,12 +139,19 @@ def test_measured_rows(config):
     assert table["n_missing"].tolist() == [0, 0, 0, 1]
     assert table["steps"].tolist() == [0, 300, 300, 0]
     assert table["device"].tolist() == ["-", "cpu", "cpu", "-"]
+    # Otsu finds one object over the three of images b and c, and nothing in a.
+    assert table[["n_pred", "missed", "false", "merges", "splits"]].to_numpy().tolist() == [
+        [9, 0, 0, 0, 0],
+        [9, 0, 0, 0, 0],
+        [9, 0, 0, 0, 0],
+        [2, 3, 0, 2, 0],
+    ]
     assert set(table["source"]) == {"measured"}
     assert set(table["subset"]) == {"4 of 40 images"}
 
 
 def test_summary_rows(config):
-    table = leaderboard.summary(board_of(config)).set_index("experiment")
+    table = summary_of(config).set_index("experiment")
     assert table.index.tolist() == ["oracle_truth-toy", "unet3-toy", "otsu-toy"]
     unet = table.loc["unet3-toy"]
     seeds = [(3 * 5 / 7 + 1) / 4, (3 * 1 / 2 + 1) / 4]
@@ -144,11 +166,10 @@ def test_summary_rows(config):
 
 
 def test_summary_csv_sets_published_rows_last(config):
-    board = board_of(config)
-    text = leaderboard.csv_text(leaderboard.summary(board), leaderboard.published_rows(board))
+    text = outputs.texts(board_of(config))["summary"]
     table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     assert table.columns.tolist() == leaderboard.SUMMARY_COLUMNS
-    assert table["source"].tolist() == ["measured"] * 3 + ["published"] * 16
+    assert table["source"].tolist() == ["measured"] * 3 + ["published"] * 19
     assert table.loc[0, ["aji", "aji_spread", "steps"]].tolist() == ["1.000000", "", "0"]
     kaggle = table[table["experiment"] == "Kaggle leaderboard: first place"].iloc[0]
     assert kaggle[["ap", "aji", "split"]].tolist() == ["0.631", "", "DSB 2018 stage-2 test"]
@@ -159,9 +180,8 @@ def test_step_twice_writes_equal_bytes(config, folder):
     run_here(config, "one")
     done = run_alone(config, "two")
     assert done.returncode == 0, done.stderr
-    names = ["t.csv", "t_summary.csv", "t.md", "t.tex"]
-    assert sorted(path.name for path in (folder / "one").iterdir()) == sorted(names)
-    for name in names:
+    assert sorted(path.name for path in (folder / "one").iterdir()) == sorted(NAMES.values())
+    for name in NAMES.values():
         assert (folder / "one" / name).read_bytes() == (folder / "two" / name).read_bytes()
 
 
@@ -177,27 +197,32 @@ def test_markdown_states_its_facts(config):
     assert lines[0] == "# toy: test split of toys, 4 images, 9 nuclei"
     assert lines[2].startswith("> **PSEUDO-TRUTH: ")
     assert lines[4] == "> **NOT THE WHOLE DATASET: 4 of 40 images.**"
-    for said in (EMPTY_IMAGE_POLICY, MISSING_PREDICTION_POLICY, leaderboard.TUNING_TRAINED, "0.5 microns per pixel"):
+    for said in (EMPTY_IMAGE_POLICY, MISSING_PREDICTION_POLICY, captions.TUNING, "0.5 microns per pixel"):
         assert said in page
     for said in ("macro, the", "IoU > t", "F1 at 0.50", "0.50:0.95", "CC0-1.0", "9999 draws of 4 images"):
         assert said in page
-    rows = [line for line in lines if line.startswith("| unet3-toy")]
+    table = lines[: lines.index("## Errors")]
+    rows = [line for line in table if line.startswith("| unet3-toy")]
     assert len(rows) == 1
-    assert rows[0].split(" | ")[1] == "0.705 ± 0.114"
+    assert rows[0].split(" | ")[1:5] == ["1 (1 to 1)", "0.705 ± 0.114", "0.607 to 0.902", "best"]
+    behind = next(line for line in lines if line.startswith("| otsu-toy"))
+    assert behind.split(" | ")[1:5] == ["2 (2 to 2)", "0.417", "0.083 to 0.833", "-0.289 (-0.524 to -0.068)"]
     assert rows[0].endswith("| 2 | 300 | cpu | 0 |")
-    assert any(line.startswith("| oracle_truth-toy (fake) | 1.000 |") for line in lines)
+    assert any(line.startswith("| oracle_truth-toy (fake) | - | 1.000 |") for line in lines)
+    assert "| otsu-toy | 2 | 3 | 0 | 2 | 0 |" in lines
+    assert "merged: predicted objects in which two or more truth objects lie" in page
     assert page.index("| otsu-toy") < page.index("## Published figures") < page.index("Kaggle leaderboard: first place")
-    widths = {line.count(" | ") for line in lines if line.startswith("| ") and "-toy" in line}
+    widths = {line.count(" | ") for line in table if line.startswith("| ")}
     assert len(widths) == 1
 
 
 def test_latex_is_one_escaped_table(config):
     _, page = pages(config)
     assert page.count("\\begin{table}") == page.count("\\end{table}") == 1
-    assert page.count("\\begin{tabular}") == page.count("\\end{tabular}") == page.count("\\toprule") == 2
+    assert page.count("\\begin{tabular}") == page.count("\\end{tabular}") == page.count("\\toprule") == 4
     assert page.count("{") == page.count("}")
     assert "Toys \\& sons 100\\%" in page
-    assert "oracle\\_truth-toy (fake) & 1.000 & " in page
+    assert "oracle\\_truth-toy (fake) & - & 1.000 & " in page
     assert "0.705 $\\pm$ 0.114" in page
     assert page.isascii()
     measured = page[page.index("\\toprule") : page.index("\\bottomrule")]
@@ -219,11 +244,12 @@ def test_two_groups_give_no_interval_and_say_so(config):
     page, _ = pages(config)
     assert "left out, since 2 groups of images are too few (at least 3)" in page
     assert "AJI 95% interval" not in page
+    assert "no word on who differs, since 2 groups of images are too few" in page
+    assert "| otsu-toy | 2 | 0.417 | -0.289 |" in page
 
 
 def test_whole_manual_dataset_without_published_rows(config):
-    with writing("toy.h5") as writer:
-        writer.add(Field("a", np.zeros((10, 30, 3), np.uint8), truth_of("a")))
+    write_dataset({})
     config["published"], config["dataset_facts"]["truth"] = None, "manual"
     page, latex = pages(config)
     assert "drawn or corrected by people" in page
@@ -279,6 +305,7 @@ def test_show_prints_both_kinds_of_table(config, folder, name, capsys):
     assert lines[-1] == f"Site: {(folder / 'site' / 'index.html').resolve()}"
     shown = "\n".join(lines)
     assert ("0.705 ± 0.114" in shown) == ("Kaggle leaderboard: first place" in shown) == (name == "t_summary.csv")
+    assert ("unet3-toy                1 (1-1)  0.705" in shown) == (name == "t_summary.csv")
 
 
 def test_show_without_a_site_is_refused(config, folder):

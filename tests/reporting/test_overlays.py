@@ -1,31 +1,23 @@
-"""Outlines to the pixel, windows and gallery choices against brute force."""
+"""Outlines and errors to the pixel, windows against brute force."""
 
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from karyobench.reporting.gallery import choose
-from karyobench.reporting.overlays import densest_window, outlines, save_outlines
+from karyobench.metrics.contingency import contingency
+from karyobench.reporting.overlays import COLOURS, ERRORS, densest_window, errors, outlines, save_image, save_layer
 
 _PICTURE = """
     ........
-    .ttbppp.
-    .t.bp.p.
-    .t.bp.p.
-    .ttbppp.
+    .xxxx...
+    .x..x...
+    .x..x...
+    .xxxx...
     ........
 """
-_KINDS = {".": 0, "t": 1, "p": 2, "b": 3}
-
-
-def drawn(picture: str) -> np.ndarray:
-    """The picture as an array of outline kinds."""
-    return np.array([[_KINDS[letter] for letter in line.strip()] for line in picture.split()], np.uint8)
 
 
 def rectangles(*boxes: tuple[int, int, int, int], shape: tuple[int, int] = (6, 8)) -> np.ndarray:
@@ -36,30 +28,109 @@ def rectangles(*boxes: tuple[int, int, int, int], shape: tuple[int, int] = (6, 8
     return labels
 
 
+def colours(path: Path, drawn: np.ndarray, line: str = "right") -> np.ndarray:
+    """RGBA of a saved layer."""
+    save_layer(path, drawn, line)
+    return np.array(Image.open(path).convert("RGBA"))
+
+
+def rgb(name: str) -> list[int]:
+    """Red, green and blue of a colour."""
+    return list(bytes.fromhex(COLOURS[name][1:]))
+
+
+def judged(folder: Path, truth: np.ndarray, predicted: np.ndarray, window: tuple[int, int, int, int] | None = None):
+    """RGBA of the layer of errors."""
+    table = contingency(truth, predicted)
+    return colours(folder / "errors.png", errors(truth, predicted, table, window or (0, 0, *truth.shape)))
+
+
 def test_outlines_are_the_inner_border_pixels() -> None:
-    truth, prediction = rectangles((1, 1, 5, 4)), rectangles((1, 3, 5, 4), (1, 4, 5, 7))
-    np.testing.assert_array_equal(outlines(truth, prediction), drawn(_PICTURE))
+    drawn = np.array([[letter == "x" for letter in line.strip()] for line in _PICTURE.split()])
+    np.testing.assert_array_equal(outlines(rectangles((1, 1, 5, 5))) > 0, drawn)
+    assert outlines(np.zeros((4, 4), np.int32)).max() == 0
 
 
 def test_touching_nuclei_keep_an_outline_each() -> None:
-    lines = outlines(rectangles((0, 0, 6, 4), (0, 4, 6, 8)), None)
+    lines = outlines(rectangles((0, 0, 6, 4), (0, 4, 6, 8)))
     assert np.flatnonzero(lines[3]).tolist() == [3, 4]
 
 
-def test_a_missing_prediction_leaves_the_truth_alone() -> None:
-    truth = rectangles((1, 1, 4, 4))
-    assert set(np.unique(outlines(truth, None))) == {0, 1}
-    assert outlines(np.zeros_like(truth), None).max() == 0
+def test_layers_have_their_colour_and_are_transparent_elsewhere(tmp_path: Path) -> None:
+    labels = rectangles((1, 1, 5, 5))
+    for name in ("truth", "prediction"):
+        pixels = colours(tmp_path / f"{name}.png", outlines(labels), name)
+        np.testing.assert_array_equal(pixels[..., 3] == 255, outlines(labels) > 0)
+        np.testing.assert_array_equal(pixels[..., 3] == 0, outlines(labels) == 0)
+        assert pixels[1, 1, :3].tolist() == rgb(name)
 
 
-def test_outline_files_hold_the_colours_and_are_transparent_elsewhere(tmp_path: Path) -> None:
-    save_outlines(tmp_path / "lines.png", drawn(_PICTURE))
-    pixels = np.array(Image.open(tmp_path / "lines.png").convert("RGBA"))
-    assert pixels[0, 0, 3] == 0
-    assert pixels[1, 1].tolist() == [0x00, 0xD0, 0xFF, 255]
-    assert pixels[1, 4].tolist() == [0xFF, 0x95, 0x00, 255]
-    assert pixels[1, 3].tolist() == [255, 255, 255, 255]
-    np.testing.assert_array_equal(pixels[..., 3] > 0, drawn(_PICTURE) > 0)
+def test_right_objects_are_outlined_and_wrong_ones_filled_in_their_colour(tmp_path: Path) -> None:
+    shape = (40, 40)
+    truth = rectangles(
+        *((1, 1, 9, 9), (1, 21, 9, 29)),  # right; missed
+        *((21, 1, 29, 5), (21, 5, 29, 9)),  # merged
+        (21, 21, 29, 29),  # split
+        shape=shape,
+    )
+    predicted = rectangles(
+        *((1, 1, 9, 9), (1, 31, 9, 39)),  # right; false
+        (21, 1, 29, 9),  # merged
+        *((21, 21, 25, 29), (25, 21, 29, 29)),  # split
+        shape=shape,
+    )
+    pixels = judged(tmp_path, truth, predicted)
+    inside = {"missed": (5, 25), "false": (5, 35), "merged": (25, 6), "split": (23, 25)}
+    for kind, (row, column) in inside.items():
+        assert pixels[row, column, :3].tolist() == rgb(kind), kind
+        assert 0 < pixels[row, column, 3] < 255, kind
+    for kind, at in {
+        "missed": (1, 21),
+        "false": (1, 31),
+        "merged": (21, 1),
+        "split": (21, 21),
+        "right": (1, 1),
+    }.items():
+        assert pixels[at].tolist() == [*rgb(kind), 255], kind
+    # Within a merge the truth's border is drawn, within a split nucleus that of its parts.
+    assert pixels[24, 4].tolist() == [*rgb("merged"), 255]
+    assert pixels[24, 25].tolist() == [*rgb("split"), 255]
+    assert pixels[5, 5, 3] == 0
+    assert pixels[35, 35, 3] == 0
+
+
+def test_kinds_of_errors_differ_without_colour(tmp_path: Path) -> None:
+    fills = {}
+    for kind, (truth, predicted) in {
+        "missed": (rectangles((0, 0, 30, 30), shape=(30, 30)), np.zeros((30, 30), np.int32)),
+        "false": (np.zeros((30, 30), np.int32), rectangles((0, 0, 30, 30), shape=(30, 30))),
+        "merged": (
+            rectangles((0, 0, 30, 14), (0, 14, 30, 30), shape=(30, 30)),
+            rectangles((0, 0, 30, 30), shape=(30, 30)),
+        ),
+        "split": (
+            rectangles((0, 0, 30, 30), shape=(30, 30)),
+            rectangles((0, 0, 30, 14), (0, 14, 30, 30), shape=(30, 30)),
+        ),
+    }.items():
+        fills[kind] = judged(tmp_path, truth, predicted)[2:12, 2:12, 3].tobytes()
+    assert set(fills) == set(ERRORS)
+    assert len(set(fills.values())) == 4
+
+
+def test_an_object_that_the_window_cuts_is_judged_whole(tmp_path: Path) -> None:
+    truth, predicted = rectangles((0, 0, 6, 8)), rectangles((0, 2, 6, 8))
+    assert judged(tmp_path, truth, predicted, (0, 0, 6, 2))[..., 3].max() == 0
+    assert judged(tmp_path, truth[:, :2], predicted[:, :2])[..., 3].min() > 0
+
+
+def test_an_image_is_kept_nearly_as_it_is(tmp_path: Path) -> None:
+    rows, columns = np.indices((40, 30))
+    image = np.stack([100 + 2 * rows, 200 - 3 * columns, 60 + rows + columns], axis=-1).astype(np.uint8)
+    save_image(tmp_path / "image.jpg", image)
+    kept = np.array(Image.open(tmp_path / "image.jpg"))
+    assert kept.shape == image.shape
+    assert np.abs(kept.astype(int) - image).max() < 12
 
 
 @settings(max_examples=40, deadline=None)
@@ -78,30 +149,3 @@ def test_a_nucleus_far_from_the_corner_is_in_the_window() -> None:
     labels = rectangles((90, 70, 99, 79), shape=(100, 80))
     r0, c0, r1, c1 = densest_window(labels, 32)
     assert np.count_nonzero(labels[r0:r1, c0:c1]) == 81
-
-
-@given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=9))
-def test_best_median_and_worst_by_aji(scores: list[float]) -> None:
-    names = [f"image{k}" for k in range(len(scores))]
-    chosen = choose(pd.DataFrame({"image": names, "aji": scores}))
-    image_of = {role: image for image, roles in chosen.items() for role in roles.split(" and ")}
-    aji_of = dict(zip(names, scores, strict=True))
-    assert set(image_of) == {"best", "median", "worst"}
-    assert aji_of[image_of["best"]] == max(scores)
-    assert aji_of[image_of["worst"]] == min(scores)
-    assert aji_of[image_of["median"]] == sorted(scores)[(len(scores) - 1) // 2]
-    assert image_of["best"] == min(n for n in names if aji_of[n] == max(scores))
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [
-        ({"a": 0.3}, {"a": "best and median and worst"}),
-        ({"a": 0.3, "b": 0.6}, {"b": "best", "a": "median and worst"}),
-        ({"a": 0.3, "b": 0.6, "c": 0.5}, {"b": "best", "c": "median", "a": "worst"}),
-    ],
-)
-def test_few_images_share_the_roles(scores: dict[str, float], expected: dict[str, str]) -> None:
-    chosen = choose(pd.DataFrame({"image": list(scores), "aji": list(scores.values())}))
-    assert chosen == expected
-    assert list(chosen) == list(expected)

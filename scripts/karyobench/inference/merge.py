@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from karyobench.datasets.store import create_hdf5, open_hdf5, write_array
+from karyobench.datasets.store import create_hdf5, open_hdf5, read_attributes, write_array
 from karyobench.errors import KaryobenchError
 from karyobench.inference.blend import blend
 from karyobench.inference.seams import relabel, unite
@@ -36,7 +36,8 @@ def merge(config: dict[str, Any], predictions: str | Path, output: str | Path) -
 
 
 def _image(system: ModuleType, group: h5py.Group, config: dict[str, Any]) -> np.ndarray:
-    height, width, kind = int(group.attrs["height"]), int(group.attrs["width"]), group.attrs["kind"]
+    about = read_attributes(group)
+    height, width, kind = about["height"], about["width"], about["kind"]
     if kind != system.OUTPUT:
         raise KaryobenchError(f"holds {kind}, but system '{config['module']}' gives {system.OUTPUT}; predict it again")
     tiles = read_tiles(group)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import h5py
 import numpy as np
 
-from karyobench.datasets.store import write_array
+from karyobench.datasets.store import read_attributes, write_array, write_attributes
 from karyobench.errors import KaryobenchError
 from karyobench.systems.base import Box
 
@@ -31,19 +31,19 @@ def crop(image: np.ndarray, box: Box, context: tuple[int, int] = (0, 0)) -> np.n
 def start_image(file: h5py.File, image_id: str, shape: tuple[int, int], kind: str) -> h5py.Group:
     """Open the group of an image in a file of predictions. kind: `"maps"` or `"instances"`."""
     group = file.create_group(image_id)
-    group.attrs.update({"height": shape[0], "width": shape[1], "kind": kind})
+    write_attributes(group, {"height": shape[0], "width": shape[1], "kind": kind})
     return group
 
 
 def write_tile(group: h5py.Group, number: int, box: Box, values: np.ndarray) -> None:
     """Add the prediction of one tile: maps (C, h, w) or an instance map (h, w)."""
     write_array(group, f"tile/{number:05d}", values)
-    group[f"tile/{number:05d}"].attrs["box"] = box
+    write_attributes(group[f"tile/{number:05d}"], {"box": box})
 
 
 def read_tiles(group: h5py.Group) -> list[Prediction]:
     """Predictions of an image, sorted by box, so that nothing depends on the order in the file."""
-    tiles = [(tuple(int(n) for n in dataset.attrs["box"]), dataset) for dataset in group["tile"].values()]
+    tiles = [(tuple(read_attributes(dataset)["box"]), dataset) for dataset in group["tile"].values()]
     return [(box, dataset[()]) for box, dataset in sorted(tiles, key=lambda tile: tile[0])]
 
 

@@ -3,15 +3,21 @@
 from karyobench.metrics.scores import EMPTY_IMAGE_POLICY, MACRO, MICRO, MISSING_PREDICTION_POLICY
 from karyobench.metrics.thresholds import label
 from karyobench.reporting import statistics
-from karyobench.reporting.leaderboard import TUNING_TRAINED
 from karyobench.reporting.published import threshold_range
 from karyobench.reporting.runs import Board
+from karyobench.reporting.strata import strata
 
 TRUTH = {
     "manual": "drawn or corrected by people",
     "pseudo": "PSEUDO-TRUTH: made by a program, not by people. Scores tell how well a system agrees with that program",
     "synthetic": "synthetic: exact by construction, on images that are not photographs",
 }
+TUNING = (
+    "on validation images only, and the same for every system, the classical ones included: post-processing stands "
+    "fixed in the configuration, that of the systems that come with this project as chosen by the sum of AJI and F1 on "
+    "validation images; of a trained system's checkpoints the one with the lowest validation loss is taken; test "
+    "images choose nothing, and nothing but weights is fitted in this run"
+)
 FAKES = "rows marked (fake) read the truth; their scores are known in closed form and test the workflow"
 
 
@@ -25,10 +31,13 @@ def facts(board: Board) -> list[tuple[str, str]]:
         ("IoU thresholds", _thresholds(board)),
         ("Empty images", EMPTY_IMAGE_POLICY),
         ("Missing predictions", MISSING_PREDICTION_POLICY),
-        ("Tuning", TUNING_TRAINED),
+        ("Tuning", TUNING),
         ("Budget", "training steps and device stand in each row; 0 and - where nothing is trained"),
         ("Uncertainty", _uncertainty(board)),
+        ("Ranks", _ranks(board)),
     ]
+    if kinds := list(dict.fromkeys(stratum.by.replace("_", " ") for stratum in strata(board))):
+        told.append(("Strata", f"scores by {', '.join(kinds)} stand in the CSV of strata"))
     if any(run.fake for run in board.runs):
         told.append(("Fake systems", FAKES))
     return told
@@ -70,12 +79,34 @@ def _thresholds(board: Board) -> str:
 
 
 def _uncertainty(board: Board) -> str:
-    kind, count = statistics.units(board.images["group"].tolist())
     told = "± is the standard deviation over seeds, left out for one seed; 95% interval: "
-    if count < statistics.FEWEST_UNITS:
-        return told + f"left out, since {count} {kind} of images are too few (at least {statistics.FEWEST_UNITS})"
-    drawn = "groups of images" if kind == "groups" else "images"
+    if few := _too_few(board):
+        return f"{told}left out, since {few}"
     return (
-        told
-        + f"percentile bootstrap, {statistics.RESAMPLES} draws of {count} {drawn}; of all scores in the summary CSV"
+        f"{told}percentile bootstrap, {statistics.RESAMPLES} draws of {_drawn(board)}, of the scores averaged over "
+        "seeds; of all scores in the summary CSV. It tells of other images, ± of other seeds"
     )
+
+
+def _ranks(board: Board) -> str:
+    told = "by AJI, fakes left out; other scores in the summary CSV"
+    if few := _too_few(board):
+        return f"{told}. No intervals, and no word on who differs, since {few}"
+    return (
+        f"{told}. Intervals of ranks and of differences to the best come from the same draws for every experiment "
+        "(paired); an experiment whose difference's interval holds 0 cannot be told from the best. Each interval is at "
+        "95% on its own, not adjusted for their number"
+    )
+
+
+def _too_few(board: Board) -> str:
+    """Why there are no intervals; blank where there are."""
+    kind, count = statistics.units(board.images["group"].tolist())
+    if count >= statistics.FEWEST_UNITS:
+        return ""
+    return f"{count} {kind} of images are too few (at least {statistics.FEWEST_UNITS})"
+
+
+def _drawn(board: Board) -> str:
+    kind, count = statistics.units(board.images["group"].tolist())
+    return f"{count} groups of images" if kind == "groups" else f"{count} images"

@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_INK, _FAINT, _FIRST, _SECOND = "#010203", "#8b8f94", "#1f6f8b", "#d08a1d"
+_INK, _PAPER, _FAINT, _FIRST, _SECOND = "#010203", "#fdfefd", "#8b8f94", "#1f6f8b", "#d08a1d"
 # Colours that the page may set: the figure keeps a readable default when it is opened on its own.
-_THEMED = {_INK: "currentColor", **{c: f"var(--{n}, {c})" for n, c in (("first", _FIRST), ("second", _SECOND))}}
+_NAMES = {_PAPER: "paper", _FIRST: "first", _SECOND: "second"}
+_THEMED = {_INK: "currentColor", **{colour: f"var(--{name}, {colour})" for colour, name in _NAMES.items()}}
 _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "karyobench", "font.size": 9, "font.family": "DejaVu Sans"}
 _STYLE |= dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), _INK)
 _STYLE |= {"axes.spines.top": False, "axes.spines.right": False, "grid.color": _FAINT, "grid.alpha": 0.35}
@@ -20,15 +21,13 @@ _WIDTH = 4.8
 
 
 @dataclass(frozen=True)
-class Bar:
-    """One experiment of a bar chart: AJI and F1 in 0..1, with the interval (low, high) of each where there is one."""
+class Interval:
+    """A score with its interval (low, high) where there is one; level: it cannot be told from the best."""
 
     label: str
-    aji: float
-    f1: float
-    aji_interval: tuple[float, float] | None = None
-    f1_interval: tuple[float, float] | None = None
-    fake: bool = False
+    score: float
+    ends: tuple[float, float] | None
+    level: bool
 
 
 @dataclass(frozen=True)
@@ -41,19 +40,19 @@ class Curve:
     val_loss: Sequence[float]
 
 
-def score_bars(name: str, bars: Sequence[Bar]) -> str:
-    """SVG of AJI and F1 per experiment, first on top; fakes are hollow. `name` prefixes the ids within the SVG."""
+def score_intervals(name: str, label: str, intervals: Sequence[Interval]) -> str:
+    """SVG of a score per experiment, first on top; `name` prefixes the ids within the SVG.
+
+    Filled marks are the best and what is level with it; a line leads down from the best.
+    """
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 0.62 * len(bars) + 0.75), layout="constrained")
-        axes = figure.add_subplot(xlim=(0, 1.08), ylim=(len(bars) - 0.2, -0.6), yticks=[], xlabel="score")
+        figure = Figure(figsize=(_WIDTH, 0.46 * len(intervals) + 0.6), layout="constrained")
+        axes = figure.add_subplot(ylim=(len(intervals) - 0.6, -0.8), yticks=[], xlabel=label)
         axes.spines["left"].set_visible(False)
-        axes.set_xticks(np.linspace(0, 1, 6))
         axes.grid(axis="x")
-        axes.set_axisbelow(True)
-        for row, bar in enumerate(bars):
-            axes.text(0, row - 0.26, bar.label, va="bottom", parse_math=False)
-            _bar(axes, row - 0.1, bar.aji, bar.aji_interval, _FIRST, bar.fake, "AJI")
-            _bar(axes, row + 0.18, bar.f1, bar.f1_interval, _SECOND, bar.fake, "F1")
+        axes.axvline(intervals[0].score, color=_FIRST, linewidth=1, linestyle=(0, (4, 3)))
+        for row, one in enumerate(intervals):
+            _interval(axes, row, one)
         return _svg(figure, name)
 
 
@@ -72,16 +71,15 @@ def training_curves(name: str, runs: Sequence[Sequence[Curve]]) -> str:
         return _svg(figure, name)
 
 
-def _bar(
-    axes: Axes, y: float, score: float, interval: tuple[float, float] | None, colour: str, fake: bool, kind: str
-) -> None:
-    axes.barh(y, score, height=0.26, facecolor="none" if fake else colour, edgecolor=colour, linewidth=1)
-    end = score
-    if interval is not None:
-        axes.plot(interval, (y, y), color=_INK, linewidth=1, solid_capstyle="butt")
-        end = max(score, interval[1])
-    shown = f"{kind} {score:.3f}" if np.isfinite(score) else f"{kind} undefined"
-    axes.annotate(shown, (end if np.isfinite(end) else 0, y), (4, 0), textcoords="offset points", va="center", size=8)
+def _interval(axes: Axes, row: int, one: Interval) -> None:
+    colour = _FIRST if one.level else _SECOND
+    told = f"{one.label}: {one.score:.3f}"
+    if one.ends is not None:
+        axes.plot(one.ends, (row, row), color=colour, linewidth=2, solid_capstyle="butt")
+        told += f" ({one.ends[0]:.3f}–{one.ends[1]:.3f})"
+    axes.plot([one.score], [row], "o", color=colour, markerfacecolor=colour if one.level else _PAPER, markersize=7)
+    # Above the mark, from the left edge: a long name costs no width, and meets no mark.
+    axes.text(0, row - 0.22, told, transform=axes.get_yaxis_transform(), va="bottom", parse_math=False)
 
 
 def _curve(axes: Axes, curve: Curve) -> None:

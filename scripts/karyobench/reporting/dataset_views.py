@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from karyobench.reporting.cells import Cells, markdown_table
 from karyobench.reporting.datasets import FACTS, KINDS, PER_IMAGE, SIDES, Record, differences, found, published
-from karyobench.reporting.tables import Cells, markdown_table
 
 _PRCNN = {
     **{"height_mean": "mean height", "width_mean": "mean width", "images": "images", "objects": "nuclei"},
@@ -156,6 +156,6 @@ def _range(low: Any, high: Any) -> str:
 
 def _sources(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
-        (d["name"], f"{d.get('citation', 'source not stated')}. Licence: {d.get('licence', 'not stated')}.")
+        (d["name"], f"{d.get('citation', 'source not stated').rstrip('.')}. Licence: {d.get('licence', 'not stated')}.")
         for d in config["datasets"]
     ]

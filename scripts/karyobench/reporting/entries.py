@@ -17,6 +17,10 @@ from karyobench.reporting.runs import Board, Run
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _HISTORY_COLUMNS = ["step", "loss", "val_loss"]
+_FILES = {
+    **{"metrics": "Counts per image", "instances": "Instance maps"},
+    **{"weights": "Weights", "run": "Run record", "history": "Training history"},
+}
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,13 @@ class Entry:
         return Curve(self.run.experiment, *(self.history[name].to_numpy(float) for name in _HISTORY_COLUMNS))
 
     @property
-    def provenance(self) -> list[tuple[str, str]]:
-        """Name and place of each file behind this row's numbers, relative to the workflow's working directory."""
+    def provenance(self) -> list[tuple[str, str, str]]:
+        """What lies behind this row's numbers: what it is, its file relative to the working directory, its sha256."""
         record = self.record
-        told = [
-            ("Row", f"{self.board.config['csv']}: experiment {self.run.experiment}, seed {self.run.seed}"),
-            ("Counts per image", f"{record['metrics']} (sha256 {files.sha256_file(record['metrics'])})"),
-            ("Instance maps", record["instances"]),
-            ("Images and truth", self.board.config["images"]),
-        ]
-        if record["run"]:
-            told += [("Weights", str(Path(record["run"]).with_name("weights.safetensors"))), ("Run", record["run"])]
-            told.append(("History", record["history"]))
-        return [*told, ("Configuration slice", f"sha256 {files.digest(files.canonical(record['config']))}")]
+        told = [(what, record[key], files.sha256_file(record[key])) for key, what in _FILES.items() if record[key]]
+        # Images are hashed one by one at ingest; the page lists those sums.
+        told.append(("Images and truth", self.board.config["images"], "one per image, listed below"))
+        return [*told, ("Configuration slice", "shown below", files.digest(files.canonical(record["config"])))]
 
 
 def entries(board: Board) -> list[Entry]:

@@ -1,30 +1,50 @@
-"""The gallery: best, median and worst test image of an experiment, truth outline against prediction outline."""
+"""The gallery of a leaderboard: a card per image, on which every experiment's prediction lies over the same image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from karyobench.datasets.store import Store, open_hdf5, reading
+from karyobench.metrics.contingency import contingency
+from karyobench.metrics.mistakes import mistake_counts
 from karyobench.reporting import overlays
 from karyobench.reporting.entries import Entry, file_name
 from karyobench.reporting.overlays import Box
 
+MOST_CARDS = 48
+"""Images with a card: of H&E about 100 KB each with six experiments, of fluorescence less than half of that."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One experiment's prediction on a card. Files lie below the site; errors: objects of each kind, whole image."""
+
+    fake: bool
+    prediction_file: str
+    errors_file: str
+    scores: dict[str, Any]
+    errors: dict[str, int]
+
 
 @dataclass(frozen=True)
 class Card:
-    """One image of the gallery. image_file and outline_file lie below the site; shape is that of the whole image."""
+    """One image of the gallery. window: the part that is shown; shape: of the whole image; drawn: by experiment."""
 
-    roles: str
     image: str
     image_file: str
-    outline_file: str
+    truth_file: str
     window: Box
     shape: tuple[int, int]
-    scores: dict[str, Any]
+    drawn: dict[str, Drawn]
+
+    @property
+    def anchor(self) -> str:
+        """The card's id on its page."""
+        return f"image-{file_name(self.image)}"
 
 
 def choose(images: pd.DataFrame) -> dict[str, str]:
@@ -39,27 +59,70 @@ def choose(images: pd.DataFrame) -> dict[str, str]:
     return {image: " and ".join(shared) for image, shared in roles.items()}
 
 
-def cards(entry: Entry, folder: Path) -> list[Card]:
-    """Draw the chosen images of one entry below `folder`, the site."""
-    scored = {row["image"]: row for row in entry.images.to_dict("records")}
-    with reading(entry.board.config["images"]) as store, open_hdf5(entry.record["instances"]) as predictions:
-        return [
-            _card(entry, store, predictions, folder, image, roles, scored[image])
-            for image, roles in choose(entry.images).items()
-        ]
+def with_card(firsts: Sequence[Entry], most: int = MOST_CARDS) -> list[str]:
+    """Ids of the images that get a card, sorted: all if they are few.
+
+    Otherwise the best, median and worst of every experiment, and then images evenly spread over the mean AJI.
+    """
+    means = sum(entry.images.set_index("image")["aji"] for entry in firsts)
+    ranked = means.reset_index().sort_values(["aji", "image"])["image"].tolist()
+    if len(ranked) <= most:
+        return sorted(ranked)
+    needed = {image for entry in firsts for image in choose(entry.images)}
+    others = [image for image in ranked if image not in needed]
+    return sorted(needed | set(spread(others, most - len(needed))))
 
 
-def _card(
-    entry: Entry, store: Store, predictions: h5py.File, folder: Path, image: str, roles: str, scores: dict[str, Any]
-) -> Card:
-    board = f"gallery/{file_name(entry.board.config['name'])}"
-    image_file = f"{board}/images/{file_name(image)}.png"
-    outline_file = f"{board}/outlines/{file_name(entry.run.experiment)}/{file_name(image)}.png"
-    truth = store.instances(image)
+def spread(listed: Sequence[str], most: int) -> list[str]:
+    """At most so many of a list, evenly spread from its first to its last."""
+    if len(listed) <= most:
+        return list(listed)
+    return [listed[k] for k in np.linspace(0, len(listed) - 1, max(most, 0)).round().astype(int)]
+
+
+def cards(firsts: Sequence[Entry], folder: Path) -> list[Card]:
+    """Draw the cards of a leaderboard below `folder`, the site. firsts: the first seed of each experiment."""
+    with reading(firsts[0].board.config["images"]) as store:
+        return [_card(firsts, store, folder, image) for image in with_card(firsts)]
+
+
+def _card(firsts: Sequence[Entry], store: Store, folder: Path, image: str) -> Card:
+    place = _place(firsts[0])
+    image_file, truth_file = f"{place}/images/{file_name(image)}.jpg", f"{place}/truth/{file_name(image)}.png"
+    ignore = store.layers(image).get("ignore")
+    truth = _known(store.instances(image), ignore)
     window = overlays.densest_window(truth, overlays.WINDOW)
-    seen = np.s_[window[0] : window[2], window[1] : window[3]]
-    predicted = f"{image}/instances"
-    prediction = predictions[predicted][seen] if predicted in predictions else None
-    overlays.save_image(folder / image_file, store.image(image)[seen])
-    overlays.save_outlines(folder / outline_file, overlays.outlines(truth[seen], prediction))
-    return Card(roles, image, image_file, outline_file, window, truth.shape, scores)
+    overlays.save_image(folder / image_file, overlays.cut(store.image(image), window))
+    overlays.save_layer(folder / truth_file, overlays.outlines(overlays.cut(truth, window)), "truth")
+    drawn = {}
+    for entry in firsts:
+        predicted = _known(_prediction(entry, image, truth.shape), ignore)
+        drawn[entry.run.experiment] = _drawn(entry, image, truth, predicted, window, folder)
+    return Card(image, image_file, truth_file, window, truth.shape, drawn)
+
+
+def _drawn(entry: Entry, image: str, truth: np.ndarray, predicted: np.ndarray, window: Box, folder: Path) -> Drawn:
+    stem = f"{_place(entry)}/systems/{file_name(entry.run.experiment)}/{file_name(image)}"
+    prediction_file, errors_file = f"{stem}-prediction.png", f"{stem}-errors.png"
+    table = contingency(truth, predicted)
+    overlays.save_layer(folder / prediction_file, overlays.outlines(overlays.cut(predicted, window)), "prediction")
+    overlays.save_layer(folder / errors_file, overlays.errors(truth, predicted, table, window), "right")
+    scores = next(row for row in entry.images.to_dict("records") if row["image"] == image)
+    counted = dict(zip(overlays.ERRORS, mistake_counts(table), strict=True))
+    return Drawn(entry.run.fake, prediction_file, errors_file, scores, counted)
+
+
+def _place(entry: Entry) -> str:
+    return f"gallery/{file_name(entry.board.config['name'])}"
+
+
+def _prediction(entry: Entry, image: str, shape: tuple[int, int]) -> np.ndarray:
+    """The predicted instance map; an empty one where there is none."""
+    with open_hdf5(entry.record["instances"]) as predictions:
+        name = f"{image}/instances"
+        return predictions[name][()] if name in predictions else np.zeros(shape, np.int32)
+
+
+def _known(labels: np.ndarray, ignore: np.ndarray | None) -> np.ndarray:
+    """The labels, without those where the truth says nothing."""
+    return labels if ignore is None else np.where(ignore == 0, labels, 0)

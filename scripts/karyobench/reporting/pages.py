@@ -1,4 +1,4 @@
-"""The pages of a site: what each template is given, and the templates' own number formats."""
+"""What all pages of a site share: the leaderboards that they show, addresses of files, and number formats."""
 
 import json
 from collections.abc import Sequence
@@ -8,40 +8,41 @@ from typing import Any
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
 
-from karyobench.datasets.store import reading
-from karyobench.metrics.scores import SCORES
 from karyobench.reporting import captions, overlays, views
 from karyobench.reporting.entries import Entry, by_experiment, file_name
-from karyobench.reporting.gallery import Card
-from karyobench.reporting.runs import Board, Run
+from karyobench.reporting.gallery import Card, choose
+from karyobench.reporting.runs import Board
 from karyobench.reporting.views import Record
 
 TEMPLATES = Path(__file__).parent / "templates"
 ASSETS = ("site.css", "site.js")
-DOWNLOADS = {"csv": "CSV, every seed", "summary": "CSV, summary", "markdown": "Markdown", "latex": "LaTeX"}
 
 
 @dataclass(frozen=True)
 class Shown:
     """A leaderboard as the site shows it.
 
-    summary, seeds: rows of its two CSV files. cards: gallery of each experiment's first seed. figures: SVG by its
-    file below the site. name: what its files and anchors are called.
+    tables: rows of each of its CSV files by kind (`csv`, `summary`, ...). cards: its gallery, by image. ranks: SVG.
     """
 
     board: Board
     entries: list[Entry]
-    summary: list[Record]
-    seeds: list[Record]
-    cards: dict[str, list[Card]]
-    figures: dict[str, str]
+    tables: dict[str, list[Record]]
+    cards: dict[str, Card]
+    ranks: str
 
     @property
     def name(self) -> str:
         """The leaderboard's name as it stands in files and anchors."""
         return file_name(self.board.config["name"])
+
+    @property
+    def firsts(self) -> list[Entry]:
+        """The first seed of each experiment, in the order of the summary, fakes last."""
+        seeds = by_experiment(self.entries)
+        listed = [seeds[row["experiment"]][0] for row in views.measured(self.tables["summary"])]
+        return sorted(listed, key=lambda entry: entry.run.fake)
 
 
 def environment() -> jinja2.Environment:
@@ -54,30 +55,10 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"score": _score, "number": _number, "known": _known, "minutes": _minutes, "pretty": _pretty}
-    made.globals |= {"colours": overlays.COLOURS}
+    formats = {"score": _score, "number": _number, "signed": _signed, "known": _known, "pretty": _pretty}
+    made.filters |= formats | {"short": _short, "rank": _rank}
+    made.globals |= {"colours": overlays.COLOURS, "errors": overlays.ERRORS, "error_columns": views.ERRORS}
     return made
-
-
-def front(study: str, shown: Sequence[Shown]) -> Record:
-    """Context of `index.html.j2`."""
-    experiments = {entry.run.experiment for each in shown for entry in each.entries}
-    return {"study": study, "root": "", "n_experiments": len(experiments), "boards": [_board(each) for each in shown]}
-
-
-def experiment(study: str, name: str, shown: Sequence[Shown]) -> Record:
-    """Context of `experiment.html.j2`: one part per seed, within it one per leaderboard."""
-    found = [(each, entry) for each in shown for entry in each.entries if entry.run.experiment == name]
-    run = found[0][1].run
-    seeds: dict[int, list[tuple[Shown, Entry]]] = {}
-    for each, entry in found:
-        seeds.setdefault(entry.run.seed, []).append((each, entry))
-    about = {"name": name, "system": run.system, "task": run.task, "fake": run.fake}
-    return {
-        "study": study,
-        "root": "../",
-        "experiment": about | {"seeds": [_seed(seed, parts) for seed, parts in seeds.items()]},
-    }
 
 
 def page_of(experiment: str) -> str:
@@ -85,127 +66,72 @@ def page_of(experiment: str) -> str:
     return f"experiment/{file_name(experiment)}.html"
 
 
-def scores_figure(board: str) -> str:
-    """Where the bar chart of a leaderboard lies below the site."""
-    return f"figures/{board}/scores.svg"
+def images_of(board: str) -> str:
+    """Where the page of a leaderboard's images lies below the site."""
+    return f"images/{board}.html"
 
 
-def training_figure(board: str) -> str:
-    """Where the training curves of all experiments of a leaderboard lie below the site."""
-    return f"figures/{board}/training.svg"
+def figure_of(board: str, kind: str) -> str:
+    """Where a figure of a leaderboard lies below the site: its `scores`, its `ranks`."""
+    return f"figures/{board}/{kind}.svg"
 
 
-def run_figure(board: str, run: Run) -> str:
-    """Where the training curve of one experiment and seed lies below the site."""
-    return f"figures/{board}/runs/{file_name(run.experiment)}-{run.seed}.svg"
+def curves_of(experiment: str) -> str:
+    """Where the training curves of an experiment lie below the site."""
+    return f"figures/training-{file_name(experiment)}.svg"
 
 
-def download_of(record: Record, kind: str) -> str:
-    """Where a copy of one of a leaderboard's four tables lies below the site."""
-    suffix = "_summary" if kind == "summary" else ""
-    return f"downloads/{file_name(record['name'])}{suffix}{Path(record[kind]).suffix}"
+def download_of(record: Record, kind: str, suffix: str) -> str:
+    """Where a copy of one of a leaderboard's tables lies below the site."""
+    part = "" if kind in ("csv", "markdown", "latex") else f"_{kind}"
+    name = file_name(record["name"])
+    return f"downloads/{name}/{name}{part}{suffix}"
 
 
-def _board(shown: Shown) -> Record:
-    board, entries = shown.board, by_experiment(shown.entries)
-    measured = [
-        {**row, "page": page_of(row["experiment"]), "minutes": views.minutes(entries[row["experiment"]])}
-        for row in views.measured(shown.summary)
-    ]
-    published, alignment = views.published(board, shown.summary)
-    bars_file, curves_file = scores_figure(shown.name), training_figure(shown.name)
-    return {
-        **_common(shown),
-        "facts": captions.facts(board),
-        "leads": views.leads(board, shown.summary),
-        "measured": measured,
-        "published": published,
-        "alignment": alignment,
-        "seeds": [{**row, "page": page_of(row["experiment"])} for row in views.measured(shown.seeds)],
-        "downloads": [(label, download_of(board.config, kind)) for kind, label in DOWNLOADS.items()],
-        "bars": Markup(shown.figures[bars_file]),
-        "bars_file": bars_file,
-        "intervals": any(bar.aji_interval for bar in views.bars(shown.summary)),
-        "curves": Markup(shown.figures.get(curves_file, "")),
-        "curves_file": curves_file,
-        "galleries": [
-            {"name": name, "page": page_of(name), "fake": entries[name][0].run.fake, "cards": cards}
-            for name, cards in shown.cards.items()
-        ],
-    }
-
-
-def _common(shown: Shown) -> Record:
+def common(shown: Shown) -> Record:
+    """What every page says of a leaderboard."""
     board = shown.board
     return {
+        "key": shown.name,
         "id": f"board-{shown.name}",
         "name": board.config["name"],
         "title": captions.title(board),
         "warnings": views.warnings(board),
+        "badges": views.badges(board),
         "labels": captions.score_labels(board),
-        "mpp": board.config["dataset_facts"]["mpp"],
+        "mpp": board.config["dataset_facts"].get("mpp"),
+        "images_page": images_of(shown.name),
     }
 
 
-def _seed(seed: int, parts: list[tuple[Shown, Entry]]) -> Record:
-    first, entry = parts[0]
-    curve_file = run_figure(first.name, entry.run)
-    return {
-        "seed": seed,
-        "budget": _budget(entry),
-        "curve": Markup(first.figures.get(curve_file, "")),
-        "curve_file": curve_file,
-        "records": [*_training(entry), ("Configuration slice of the row", entry.record["config"])],
-        "boards": [_scored(each, entry) for each, entry in parts],
-    }
+def best_and_worst(shown: Shown, first: Entry) -> list[tuple[str, Card]]:
+    """Roles and card of the best, median and worst image of an experiment."""
+    return [(roles, shown.cards[image]) for image, roles in choose(first.images).items()]
 
 
-def _budget(entry: Entry) -> list[tuple[str, str]]:
-    if entry.training is None:
-        return [("Training", "none")]
-    told = [("Training steps", str(entry.run.steps)), ("Device", entry.run.device)]
-    return [*told, ("Minutes to train", _minutes(entry.training["minutes"]))]
-
-
-def _training(entry: Entry) -> list[tuple[str, Any]]:
-    """The run record, its configuration apart; nothing where nothing was trained."""
-    if entry.training is None:
-        return []
-    record = {key: value for key, value in entry.training.items() if key != "config"}
-    return [
-        ("Training record: budget, software, data", record),
-        ("Configuration of the training", entry.training["config"]),
-    ]
-
-
-def _scored(shown: Shown, entry: Entry) -> Record:
-    cards = shown.cards[entry.run.experiment]
-    first = by_experiment(shown.entries)[entry.run.experiment][0]
-    return {
-        **_common(shown),
-        "anchor": f"board-{shown.name}",
-        "id": f"seed-{entry.run.seed}-{shown.name}",
-        "cards": cards if entry is first else [],
-        "images": entry.images.to_dict("records"),
-        "mean": entry.images[list(SCORES)].mean().to_dict(),
-        "provenance": entry.provenance,
-        "sources": _sources(entry),
-    }
-
-
-def _sources(entry: Entry) -> list[tuple[str, str, str]]:
-    """Image id, raw file and sha256 of the pixels of each scored image."""
-    with reading(entry.board.config["images"]) as store:
-        found = [(image, store.attributes(image)) for image in entry.images["image"]]
-    return [(image, about["source_file"], about["sha256"]) for image, about in found]
+def of_experiment(shown: Sequence[Shown], name: str) -> list[tuple[Shown, Entry]]:
+    """Leaderboards and entries of an experiment."""
+    return [(each, entry) for each in shown for entry in each.entries if entry.run.experiment == name]
 
 
 def _score(value: float) -> str:
-    return f"{value:.3f}" if _known(value) else "–"
+    return f"{value:.3f}".replace("-", "−") if _known(value) else "–"
 
 
-def _minutes(value: float | None) -> str:
-    return f"{value:.1f}" if _known(value) else "–"
+def _signed(value: float) -> str:
+    """A difference with its sign."""
+    return f"{value:+.3f}".replace("-", "−") if _known(value) else "–"
+
+
+def _rank(value: float) -> str:
+    return f"{value:.0f}" if _known(value) else "–"
+
+
+def _short(value: float | None) -> str:
+    """A number with one decimal, or none from a hundred on."""
+    if not _known(value):
+        return "–"
+    return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def _number(value: Any) -> str:
@@ -214,7 +140,7 @@ def _number(value: Any) -> str:
 
 
 def _known(value: Any) -> bool:
-    return not (value is None or pd.isna(value))
+    return not (value is None or value == "" or pd.isna(value))
 
 
 def _pretty(value: Any) -> str:

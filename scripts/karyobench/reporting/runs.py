@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from karyobench.datasets.store import reading
@@ -12,6 +13,9 @@ from karyobench.errors import KaryobenchError
 from karyobench.metrics.counts import read_counts
 from karyobench.metrics.scores import thresholds
 from karyobench.metrics.thresholds import column
+from karyobench.reporting.published import Place
+
+FAKE = "fake: reads the truth; its scores are known in closed form and test the workflow"
 
 
 @dataclass(frozen=True)
@@ -32,27 +36,56 @@ class Run:
         """Whether the system is one of the permanent fakes, which read the truth."""
         return self.system.startswith("oracle_")
 
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """The counts by column, as formulas take them."""
+        return {name: self.counts[name].to_numpy() for name in self.counts}
+
+    @property
+    def note(self) -> str:
+        """What a table must say of the row: FAKE, or nothing."""
+        return FAKE if self.fake else ""
+
 
 @dataclass(frozen=True)
 class Board:
-    """All that the tables are made of. subset: what part of the dataset was at hand, empty for all of it."""
+    """All that the tables are made of.
+
+    subset: what part of the dataset was at hand, empty for all of it. attributes: what the dataset says of each scored
+    image, in the order of the counts' rows.
+    """
 
     config: dict[str, Any]
     subset: str
     runs: list[Run]
+    attributes: list[dict[str, Any]]
 
     @property
     def images(self) -> pd.DataFrame:
         """Counts of the first run: the images, their groups and their nuclei are the same in all."""
         return self.runs[0].counts
 
+    @property
+    def place(self) -> Place:
+        """What is measured, for the comparison with published figures."""
+        return Place(self.config["dataset"], self.config["split"], self.subset)
+
+    @property
+    def experiments(self) -> dict[str, list[Run]]:
+        """Runs of each experiment, one per seed, in the order in which experiments first occur."""
+        groups: dict[str, list[Run]] = {}
+        for run in self.runs:
+            groups.setdefault(run.experiment, []).append(run)
+        return groups
+
 
 def load(config: dict[str, Any], metrics: list[str], runs: list[str], dataset: str | Path) -> Board:
     """Read the files of a leaderboard.
 
     config: the leaderboard's slice; `metrics` and `runs` are the files that its rows name, in their order. dataset:
-    HDF5, whose attribute `subset` tells of a partial mirror. Raises KaryobenchError when a file cannot be read, the
-    options and the rows disagree, the rows were scored on different images, or counts at a threshold are not there.
+    HDF5, which tells of a partial mirror, and of the images. Raises KaryobenchError when a file cannot be read, the
+    options and the rows disagree, the rows were scored on different images or on images that the dataset lacks, or
+    counts at a threshold are not there.
     """
     rows = config["rows"]
     if not rows:
@@ -64,7 +97,8 @@ def load(config: dict[str, Any], metrics: list[str], runs: list[str], dataset: s
         _check_images(run.counts, loaded[0].counts, row["metrics"])
         _check_thresholds(run.counts, config["metrics"], row["metrics"])
     with reading(dataset) as store:
-        return Board(config, store.about.get("subset", ""), loaded)
+        attributes = [store.attributes(image) for image in loaded[0].counts["image"]]
+        return Board(config, store.about.get("subset", ""), loaded, attributes)
 
 
 def _run(row: dict[str, Any], split: str) -> Run:

@@ -1,5 +1,6 @@
-"""The static site of a study: front page, datasets, a page per experiment, and all that they show beside them."""
+"""The static site of a study: front page, datasets, a page per experiment and per leaderboard's images."""
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -9,38 +10,50 @@ import jinja2
 
 from karyobench import files
 from karyobench.errors import KaryobenchError
-from karyobench.reporting import dataset_views, datasets, pages, views
-from karyobench.reporting.curves import score_bars, training_curves
-from karyobench.reporting.entries import Entry, by_experiment, entries, file_name
+from karyobench.reporting import (
+    dataset_views,
+    datasets,
+    experiment_page,
+    front_page,
+    images_page,
+    pages,
+    views,
+)
+from karyobench.reporting.entries import by_experiment, entries, file_name
 from karyobench.reporting.gallery import cards
 from karyobench.reporting.pages import Shown
 from karyobench.reporting.runs import load
 
 log = logging.getLogger("karyobench")
 
+_TABLES = ("csv", "summary", "strata", "pairs", "reproduction")
+
 
 def build(config: dict[str, Any], output: str | Path) -> None:
     """Write the site of a study, a directory that opens from disk and loads nothing from the network.
 
     config: `study`; `leaderboards`: each the slice of the leaderboard step with `images` (HDF5 of the dataset) and
-    the files `csv`, `summary`, `markdown` and `latex`, each of its rows with `instances`, `history` and `config`, the
-    part of the configuration behind it; `datasets`: name and facts of each, with their `summaries` (JSON) in the same
-    order, and `stain_figures` (SVG). Raises KaryobenchError naming a file that is missing or does not fit.
+    the files that the step writes (`csv`, `summary`, `strata`, `pairs`, `reproduction`, `ranks`, `markdown`, `latex`),
+    each of its rows with `instances`, `history` and `config`, the part of the configuration behind it; `datasets`:
+    name and facts of each, with their `summaries` (JSON) in the same order, and `stain_figures` (SVG). Raises
+    KaryobenchError naming a file that is missing or does not fit.
     """
     with files.atomic(output) as folder:
         folder.mkdir()
-        shown = [_show(record, folder) for record in config["leaderboards"]]
-        for each in shown:
-            _write_parts(each, folder)
         for name in pages.ASSETS:
             shutil.copyfile(pages.TEMPLATES / name, folder / name)
-        templates = pages.environment()
-        _write(
-            folder / "index.html", templates.get_template("index.html.j2").render(pages.front(config["study"], shown))
-        )
+        templates, study = pages.environment(), config["study"]
+        shown = [_show(record, folder) for record in config["leaderboards"]]
+        texts = front_page.overall_texts(shown)
+        _write(folder / "index.html", templates, front_page.context(study, shown, texts))
+        _write_overall(texts, folder)
+        for each in shown:
+            _write_board(each, study, folder, templates)
         for name in by_experiment(entry for each in shown for entry in each.entries):
-            page = templates.get_template("experiment.html.j2").render(pages.experiment(config["study"], name, shown))
-            _write(folder / pages.page_of(name), page)
+            page = experiment_page.context(study, name, shown)
+            _write(folder / pages.page_of(name), templates, page, "experiment.html.j2")
+            if page["experiment"]["training"]:
+                _write_text(folder / pages.curves_of(name), page["experiment"]["training"]["curve"])
         _write_datasets(config, folder, templates)
     log.info("open %s", Path(output) / "index.html")
 
@@ -49,30 +62,37 @@ def _show(record: dict[str, Any], folder: Path) -> Shown:
     rows = record["rows"]
     board = load(record, [row["metrics"] for row in rows], [row["run"] for row in rows if row["run"]], record["images"])
     listed = entries(board)
-    summary = views.read_table(record["summary"])
-    drawn = {name: cards(seeds[0], folder) for name, seeds in by_experiment(listed).items()}
-    log.info("%s: gallery of %d experiments", record["name"], len(drawn))
-    return Shown(board, listed, summary, views.read_table(record["csv"]), drawn, _figures(record, listed, summary))
+    drawn = cards([seeds[0] for seeds in by_experiment(listed).values()], folder)
+    log.info("%s: gallery of %d images", record["name"], len(drawn))
+    tables = {kind: views.read_table(record[kind]) for kind in _TABLES}
+    return Shown(board, listed, tables, {card.image: card for card in drawn}, _read(record["ranks"]))
 
 
-def _figures(record: dict[str, Any], listed: list[Entry], summary: list[views.Record]) -> dict[str, str]:
-    """SVG of each figure, by its file below the site."""
-    name = file_name(record["name"])
-    made = {pages.scores_figure(name): score_bars(f"scores-{name}", views.bars(summary))}
-    trained = {key: seeds for key, seeds in by_experiment(listed).items() if seeds[0].curve}
-    for entry in (entry for seeds in trained.values() for entry in seeds):
-        made[pages.run_figure(name, entry.run)] = training_curves(f"run-{entry.run.seed}", [[entry.curve]])
-    if trained:
-        runs = [[entry.curve for entry in seeds] for seeds in trained.values()]
-        made[pages.training_figure(name)] = training_curves(f"training-{name}", runs)
-    return made
+def _write_board(shown: Shown, study: str, folder: Path, templates: jinja2.Environment) -> None:
+    """Images, figures and downloads of a leaderboard."""
+    _write(folder / pages.images_of(shown.name), templates, images_page.context(study, shown), "images.html.j2")
+    for path, svg in front_page.figures(shown).items():
+        _write_text(folder / path, svg)
+    for kind in front_page.COPIED:
+        source = shown.board.config[kind]
+        text, suffix = _read(source), Path(source).suffix
+        _write_text(folder / pages.download_of(shown.board.config, kind, suffix), text)
+        if kind in _TABLES:
+            _write_json(folder / pages.download_of(shown.board.config, kind, ".json"), shown.tables[kind])
+
+
+def _write_overall(texts: dict[str, str], folder: Path) -> None:
+    for kind, text in texts.items():
+        _write_text(folder / front_page.OVERALL[kind], text)
+    if texts:
+        _write_json(folder / front_page.OVERALL["json"], views.rows(texts["overall"]))
 
 
 def _write_datasets(config: dict[str, Any], folder: Path, templates: jinja2.Environment) -> None:
     summaries = datasets.read(config["summaries"], [record["name"] for record in config["datasets"]])
     figures = [_stain_figure(Path(path), folder) for path in config["stain_figures"]]
     shown = dataset_views.page(config["study"], dataset_views.views(config, summaries), figures)
-    _write(folder / "datasets.html", templates.get_template("datasets.html.j2").render(shown))
+    _write(folder / "datasets.html", templates, shown)
 
 
 def _stain_figure(path: Path, folder: Path) -> tuple[str, str]:
@@ -84,21 +104,21 @@ def _stain_figure(path: Path, folder: Path) -> tuple[str, str]:
     return f"{dataset}, {stain}", name
 
 
-def _write_parts(shown: Shown, folder: Path) -> None:
-    """Figures and downloads of a leaderboard."""
-    for path, svg in shown.figures.items():
-        _write(folder / path, svg)
-    for kind in pages.DOWNLOADS:
-        target = folder / pages.download_of(shown.board.config, kind)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(shown.board.config[kind], target)
-        except OSError as error:
-            raise KaryobenchError(
-                f"{shown.board.config[kind]}: cannot be read ({error}); run leaderboard again"
-            ) from None
+def _write(path: Path, templates: jinja2.Environment, context: dict[str, Any], template: str | None = None) -> None:
+    _write_text(path, templates.get_template(template or f"{path.name}.j2").render(context))
 
 
-def _write(path: Path, text: str) -> None:
+def _write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def _write_json(path: Path, rows: list[views.Record]) -> None:
+    _write_text(path, json.dumps(views.plain(rows), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise KaryobenchError(f"{path}: cannot be read ({error}); run leaderboard again") from None

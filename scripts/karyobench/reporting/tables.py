@@ -2,15 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from karyobench.metrics.definitions import TOTALS
 from karyobench.metrics.scores import SCORES
+from karyobench.reporting import reproduction
 from karyobench.reporting.captions import facts, score_labels, title
-from karyobench.reporting.leaderboard import FAKE
-from karyobench.reporting.runs import Board
-
-# Header and rows. Alignment has a letter per column: l text, r number, t long text that may be broken.
-Cells = list[list[str]]
+from karyobench.reporting.cells import Cells, markdown_table
+from karyobench.reporting.leaderboard import ERRORS, MAIN
+from karyobench.reporting.runs import FAKE, Board
 
 _LATEX = {
     **{c: f"\\{c}" for c in "&%$#_{}"},
@@ -18,10 +19,16 @@ _LATEX = {
     **{"<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$"},
 }
 _CAPTION_FACTS = ("Data", "Truth", "Subset")
+_ERRORS = ("predicted", "missed", "false", "merged", "split")
+_REPRODUCED = "Figures of papers beside those of our experiments of the same systems. Verdicts:"
+_PUBLISHED = "Taken from papers, not measured here; compare only as the last column says."
 
 
-def markdown(board: Board, summary: pd.DataFrame, published: pd.DataFrame) -> str:
-    """The leaderboard as a Markdown page: measured table, facts, systems, and published figures apart."""
+def markdown(board: Board, summary: pd.DataFrame, published: pd.DataFrame, against: pd.DataFrame) -> str:
+    """The leaderboard as a Markdown page: measured table, facts, systems, and published figures apart.
+
+    published: `published.rows`. against: `reproduction.table`.
+    """
     tasks = {run.experiment: f"{run.system}. {run.task}" for run in board.runs}
     told = facts(board)
     warnings = [text for _, text in told if text.startswith(("PSEUDO-TRUTH", "NOT THE WHOLE"))]
@@ -30,16 +37,22 @@ def markdown(board: Board, summary: pd.DataFrame, published: pd.DataFrame) -> st
         *(f"> **{text}.**" for text in warnings),
         markdown_table(*measured_cells(board, summary)),
         "\n".join(f"- **{name}**: {text}." for name, text in told if text not in warnings),
+        "## Errors",
+        "Objects over all images, averaged over seeds. "
+        + "; ".join(f"{heading}: {TOTALS[error]}" for error, heading in zip(ERRORS, _ERRORS, strict=True))
+        + ".",
+        markdown_table(*error_cells(summary)),
         "## Systems",
         "\n".join(f"- `{name}`: {task}" for name, task in tasks.items()),
     ]
     if not published.empty:
-        parts += ["## Published figures", "Taken from papers, not measured here; compare only as the last column says."]
-        parts.append(markdown_table(*published_cells(board, published)))
-    return "\n\n".join(parts) + "\n"
+        parts += ["## Published and measured", f"{_REPRODUCED} {reproduction.RULE}.", not_run(against)]
+        parts += [markdown_table(*reproduction_cells(against))] if measured_against(against).size else []
+        parts += ["## Published figures", _PUBLISHED, markdown_table(*published_cells(board, published))]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def latex(board: Board, summary: pd.DataFrame, published: pd.DataFrame) -> str:
+def latex(board: Board, summary: pd.DataFrame, published: pd.DataFrame, against: pd.DataFrame) -> str:
     """The leaderboard as one LaTeX table environment with caption and notes; needs the package booktabs."""
     told = dict(facts(board))
     caption = [board.config["name"], *(f"{name}: {told.pop(name)}" for name in _CAPTION_FACTS if name in told)]
@@ -50,7 +63,12 @@ def latex(board: Board, summary: pd.DataFrame, published: pd.DataFrame) -> str:
         f"\\label{{tab:{board.config['name']}}}",
         "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}",
         *_tabular(*measured_cells(board, summary)),
+        *("", "\\medskip", "Objects over all images, averaged over seeds:", "", "\\smallskip"),
+        *_tabular(*error_cells(summary)),
     ]
+    if measured_against(against).size:
+        lines += ["", "\\medskip", "Published figures and measured ones:", "", "\\smallskip"]
+        lines += _tabular(*reproduction_cells(against))
     if not published.empty:
         lines += ["", "\\medskip", "Published figures, not measured here:", "", "\\smallskip"]
         lines += _tabular(*published_cells(board, published))
@@ -60,13 +78,48 @@ def latex(board: Board, summary: pd.DataFrame, published: pd.DataFrame) -> str:
 
 
 def measured_cells(board: Board, summary: pd.DataFrame) -> tuple[Cells, str]:
-    """Cells and alignment of the measured table, scores with three decimals; an AJI interval where there is one."""
+    """Cells and alignment of the measured table, scores with three decimals; AJI's interval where there is one.
+
+    The rank and the difference to the best are by AJI, each with its interval; fakes have none.
+    """
     labels = score_labels(board)
     interval = ["AJI 95% interval"] if summary["aji_low"].notna().any() else []
     aji, *others = labels.values()
-    header = ["experiment", aji, *interval, *others, "seeds", "steps", "device", "missing"]
+    header = ["experiment", "rank", aji, *interval, "AJI minus best", *others, "seeds", "steps", "device", "missing"]
     rows = [_measured_row(row, list(labels), bool(interval)) for row in summary.to_dict("records")]
     return [header, *rows], "l" + "r" * (len(header) - 1)
+
+
+def error_cells(summary: pd.DataFrame) -> tuple[Cells, str]:
+    """Cells and alignment of the counts of objects that are wrong in each way."""
+    rows = [[row["experiment"], *(f"{row[error]:.10g}" for error in ERRORS)] for row in summary.to_dict("records")]
+    return [["experiment", *_ERRORS], *rows], "l" + "r" * len(ERRORS)
+
+
+def measured_against(against: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the reproduction table whose system has an experiment here."""
+    return against[against["verdict"] != reproduction.NOT_RUN]
+
+
+def not_run(against: pd.DataFrame) -> str:
+    """A line on the published figures whose systems have no experiment here; blank where all have one."""
+    left = against[against["verdict"] == reproduction.NOT_RUN]
+    return f"Not run here: {left['system'].nunique()} published systems with {len(left)} figures." if len(left) else ""
+
+
+def reproduction_cells(against: pd.DataFrame) -> tuple[Cells, str]:
+    """Cells and alignment of the published figures beside what is measured of the same systems."""
+    header = [
+        *("system (published)", "score", "published", "experiment", "measured", "difference", "steps"),
+        *("steps of the paper", "device", "verdict"),
+    ]
+    rows = []
+    for row in measured_against(against).to_dict("records"):
+        score = f"{row['metric']} ({row['stratum'].replace('=', ' ')})" if row["stratum"] else row["metric"]
+        figures = [_number(row["measured"], "{:.3f}"), _number(row["difference"], "{:+.3f}")]
+        budget = [str(row["steps"]), row["published_steps"] or "not known", row["device"]]
+        rows.append([row["system"], score, row["published"], row["experiment"], *figures, *budget, row["verdict"]])
+    return [header, *rows], "llrlrrrrlt"
 
 
 def published_cells(board: Board, published: pd.DataFrame) -> tuple[Cells, str]:
@@ -83,6 +136,8 @@ def published_cells(board: Board, published: pd.DataFrame) -> tuple[Cells, str]:
     ]
     columns = ["experiment", *scores, "other_scores", "split", "reference", "note"]
     rows = [[row[name] or "-" for name in columns] for row in published.to_dict("records")]
+    for cells, flag in zip(rows, published["flag"], strict=True):
+        cells[0] += f" [{flag}]" if flag else ""
     return [header, *rows], "l" + "r" * len(scores) + "lttt"
 
 
@@ -90,19 +145,33 @@ def _measured_row(row: dict[str, Any], scores: list[str], interval: bool) -> lis
     name = f"{row['experiment']} (fake)" if row["note"] == FAKE else row["experiment"]
     aji, *others = [_with_spread(row, score) for score in scores]
     between = [f"{row['aji_low']:.3f} to {row['aji_high']:.3f}"] if interval else []
-    return [name, aji, *between, *others, *(str(row[key]) for key in ("n_seeds", "steps", "device", "n_missing"))]
+    budget = [str(row[key]) for key in ("n_seeds", "steps", "device", "n_missing")]
+    return [name, _rank(row), aji, *between, _behind(row), *others, *budget]
+
+
+def _rank(row: dict[str, Any]) -> str:
+    """`2 (1 to 3)`, without the interval where there is none; `-` for a row that is not ranked."""
+    rank, low, high = (row[f"{MAIN}{suffix}"] for suffix in ("_rank", "_rank_low", "_rank_high"))
+    return f"{rank} ({low} to {high})" if low != "" else str(rank) or "-"
+
+
+def _behind(row: dict[str, Any]) -> str:
+    """`-0.021 (-0.040 to 0.003)`; `best`, or `-` for a row that is not ranked."""
+    if row[f"{MAIN}_rank"] == "":
+        return "-"
+    if row[f"{MAIN}_rank"] == 1:
+        return "best"
+    difference, low, high = (row[f"{MAIN}_difference{end}"] for end in ("", "_low", "_high"))
+    return f"{difference:.3f}" if np.isnan(low) else f"{difference:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _number(value: Any, form: str) -> str:
+    return "-" if value == "" or np.isnan(value) else form.format(value)
 
 
 def _with_spread(row: dict[str, Any], score: str) -> str:
     spread = row[f"{score}_spread"]
     return f"{row[score]:.3f}" if pd.isna(spread) else f"{row[score]:.3f} ± {spread:.3f}"
-
-
-def markdown_table(cells: Cells, alignment: str) -> str:
-    """Cells (header first) as a table of Markdown. alignment: a letter per column, l, r or t (text, maybe long)."""
-    header, *rows = [[cell.replace("|", "\\|") for cell in row] for row in cells]
-    lines = [header, ["---:" if letter == "r" else "---" for letter in alignment], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _tabular(cells: Cells, alignment: str) -> list[str]:

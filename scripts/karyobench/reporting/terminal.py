@@ -6,9 +6,24 @@ import pandas as pd
 
 from karyobench.errors import KaryobenchError
 
-_SHOWN = ("experiment", "seed", "aji", "f1", "ap", "pq", "dice", "pixel_accuracy", "n_missing", "steps", "device")
+_RANK = "aji_rank"
+_SHOWN = (
+    "experiment",
+    _RANK,
+    "seed",
+    "aji",
+    "f1",
+    "ap",
+    "pq",
+    "dice",
+    "pixel_accuracy",
+    "n_missing",
+    "steps",
+    "device",
+)
 _TRUTH = {"pseudo": "PSEUDO-TRUTH", "manual": "truth by people", "synthetic": "synthetic truth"}
 _COUNTS = {"seed", "n_missing", "steps"}
+_TIED = "* cannot be told from the best: the 95% interval of the difference in AJI holds 0"
 
 
 def read(path: str | Path) -> pd.DataFrame:
@@ -33,17 +48,22 @@ def heading(path: str | Path, table: pd.DataFrame) -> str:
 
 
 def measured(table: pd.DataFrame) -> str:
-    """The measured rows in aligned columns, scores with three decimals and their spread over seeds."""
+    """The measured rows in aligned columns, scores with three decimals and their spread over seeds.
+
+    A summary also has ranks by AJI, such as `2 (1-3)`: its interval, and an asterisk where the experiment cannot be
+    told from the best.
+    """
     rows = table[table["source"] == "measured"]
     columns = [name for name in _SHOWN if name in table]
     cells = [[_cell(row, name) for name in columns] for row in rows.to_dict("records")]
-    return aligned([columns, *cells])
+    told = [f"\n{_TIED}"] if _RANK in table and (rows["aji_tied"] == "yes").any() else []
+    return aligned([["rank" if name == _RANK else name for name in columns], *cells]) + "".join(told)
 
 
 def published(table: pd.DataFrame) -> str:
     """The published rows, each with its figures and images; empty where there are none."""
     rows = table[table["source"] == "published"].to_dict("records")
-    scores = [name for name in _SHOWN if name in table and name not in {"experiment", "device", *_COUNTS}]
+    scores = [name for name in _SHOWN if name in table and name not in {"experiment", "device", _RANK, *_COUNTS}]
     cells = []
     for row in rows:
         figures = [f"{name} {row[name]}" for name in scores if row[name]]
@@ -64,7 +84,15 @@ def aligned(cells: list[list[str]]) -> str:
 def _cell(row: dict[str, str], name: str) -> str:
     if name == "experiment":
         return f"{row[name]} (fake)" if row["note"].startswith("fake") else row[name]
+    if name == _RANK:
+        return _rank(row)
     if name in _COUNTS or name == "device":
         return row[name]
     spread = row.get(f"{name}_spread")
     return f"{float(row[name]):.3f}" + (f" ± {float(spread):.3f}" if spread else "")
+
+
+def _rank(row: dict[str, str]) -> str:
+    """`2 (1-3)*`; the rank alone without an interval, and `-` for a row that is not ranked."""
+    rank, low, high = (row[f"{_RANK}{end}"] for end in ("", "_low", "_high"))
+    return f"{rank or '-'}{f' ({low}-{high})' if low else ''}{'*' if row['aji_tied'] == 'yes' else ''}"
