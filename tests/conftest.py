@@ -7,11 +7,13 @@ import pytest
 from hypothesis import settings
 
 import smoke
+from karyobench import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # As the steps have it (cli.limit_threads): waiting threads that spin slow down every other process.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+cli.keep_compiled_code()
 
 # The same examples on every run: a change is judged by what it does, not by the day's draw.
 settings.register_profile("project", derandomize=True, deadline=None)

@@ -122,3 +122,17 @@ def test_a_step_started_by_hand_goes_on_when_its_shell_ends(tmp_path: Path) -> N
     time.sleep(1.5)
     assert process.is_running()
     process.kill()
+
+
+def test_compiled_code_is_kept_apart_for_each_state_of_its_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    cli.keep_compiled_code()
+    first = os.environ.pop("NUMBA_CACHE_DIR")
+    read = Path.read_bytes
+    edited = Path(cli.__file__).parent / "stain" / "kernels.py"
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"\n" * (path == edited))
+    cli.keep_compiled_code()
+    assert os.environ.pop("NUMBA_CACHE_DIR") != first
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "mine")
+    cli.keep_compiled_code()
+    assert os.environ["NUMBA_CACHE_DIR"] == "mine"

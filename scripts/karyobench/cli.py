@@ -8,10 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
 
+from karyobench import files
 from karyobench.errors import KaryobenchError
 
 log = logging.getLogger("karyobench")
@@ -47,6 +49,7 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     limit_threads(getattr(args, "config", {}).get("threads", 1))
+    keep_compiled_code()
     die_with_workflow()
     try:
         main(args)
@@ -66,6 +69,21 @@ def limit_threads(count: int) -> None:
         os.environ[variable] = str(count)
     # Threads that spin while they wait take the cores from those they wait for, once the machine does anything else.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def keep_compiled_code() -> None:
+    """Give numba a cache of its own for this very state of the library's compiled modules, unless one is named.
+
+    Numba looks at the file of a function alone: after an edit of a function that another file's calls, it would go on
+    with the old code. Where the library cannot be written to, numba chooses a place itself.
+    """
+    room = Path(__file__).parent
+    if not os.access(room, os.W_OK):
+        return
+    sources = (path.read_bytes() for path in sorted(room.glob("*/*.py")))
+    compiled = b"".join(source for source in sources if b"numba" in source)
+    kept = room / "__pycache__" / f"numba-{files.digest(compiled)[:12]}"
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(kept))
 
 
 def die_with_workflow(poll_seconds: float = 0.5) -> None:

@@ -5,8 +5,7 @@ pass cuts the pixels into parts that threads take in any order, and adds up inte
 of threads or on where the pixels lie. Within a part, a block that fits the innermost cache is first unpacked into one
 plane per channel, since loops over planes become vector instructions and loops over pixels do not.
 
-The compiled code is kept in `__pycache__` beside this module, or in NUMBA_CACHE_DIR. The cache watches one file only:
-kernels and the functions that they call stay together in this one.
+The compiled code is kept where `cli.keep_compiled_code` says, or in NUMBA_CACHE_DIR.
 """
 
 import numpy as np
