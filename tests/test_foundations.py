@@ -1,5 +1,6 @@
 """Atomic files, canonical forms, and what every step does with a user's mistake."""
 
+import os
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 import smoke
-from karyobench import files
+from karyobench import cli, files
 from karyobench.errors import nearest
 
 

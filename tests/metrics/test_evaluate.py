@@ -11,8 +11,10 @@ import pytest
 
 from karyobench.datasets.store import Field, create_hdf5, write_array, writing
 from karyobench.errors import KaryobenchError
-from karyobench.metrics.counts import read_counts, write_counts
+from karyobench.metrics.boundary import count_boundaries
+from karyobench.metrics.counts import count_image, read_counts, write_counts
 from karyobench.metrics.evaluate import evaluate
+from karyobench.metrics.scores import all_scores, thresholds
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
 CONFIG = {"metrics": {"iou_thresholds": [0.5, 0.75], "f1_threshold": 0.5}, "splits": ["test"]}
@@ -64,6 +66,8 @@ def test_what_the_truth_does_not_know_does_not_count(tmp_path):
     assert counts["pixel_tp"].tolist() == [16, 0]
     assert counts["pixel_fp"].tolist() == [6, 0]
     assert counts["pixel_tn"].tolist() == [48 - 16 - 6, 48 - 16]
+    # Of predicted object 2 the part up to column 6 counts; its pixel (7, 5) is farthest from the truth, from (4, 4).
+    assert counts["foreground_hausdorff"].tolist() == [np.sqrt(10), np.hypot(8, 12)]
 
 
 def test_one_row_per_truth_image_of_the_split(files):
@@ -83,13 +87,28 @@ def test_one_row_per_truth_image_of_the_split(files):
 
 def test_table_reads_back_as_written(files):
     counts = run(files)
+    counts["iou@0.50"] += [0, np.pi, 1e-9 / 3]
     write_counts(files / "counts.csv", counts)
-    pd.testing.assert_frame_equal(read_counts(files / "counts.csv"), counts)
+    pd.testing.assert_frame_equal(read_counts(files / "counts.csv"), counts, check_exact=True)
+
+
+def test_columns_that_tables_are_made_from_come_first(files):
+    write_counts(files / "counts.csv", run(files))
     header = (files / "counts.csv").read_text().splitlines()[0]
-    assert header == (
+    assert header.startswith(
         "image,parent,group,image_type,split,n_true,n_pred,missing,pixel_tp,pixel_fp,pixel_fn,pixel_tn,"
-        "aji_intersection,aji_union,tp@0.50,fp@0.50,fn@0.50,iou@0.50,tp@0.75,fp@0.75,fn@0.75,iou@0.75"
+        "aji_intersection,aji_union,tp@0.50,fp@0.50,fn@0.50,iou@0.50,tp@0.75,fp@0.75,fn@0.75,iou@0.75,"
     )
+
+
+def test_every_score_is_computed_from_the_table_alone(files):
+    write_counts(files / "counts.csv", run(files))
+    config = CONFIG["metrics"]
+    for row in read_counts(files / "counts.csv").to_dict("records"):
+        truth = np.zeros((8, 12), np.int32) if row["image"] == "empty" else two_squares()
+        predicted = None if row["image"] == "010" else np.roll(truth, 1, axis=0)
+        counts = count_image(truth, predicted, thresholds(config)) | count_boundaries(truth, predicted)
+        assert all_scores(row, config) == pytest.approx(all_scores(counts, config), rel=0, abs=0, nan_ok=True)
 
 
 def test_step_writes_the_table(files):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from karyobench.datasets.store import Store, open_hdf5, reading
 from karyobench.errors import KaryobenchError
+from karyobench.metrics.boundary import count_boundaries
 from karyobench.metrics.counts import TEXT_COLUMNS, count_image
 from karyobench.metrics.scores import thresholds
 
@@ -22,7 +23,8 @@ def evaluate(truth: str | Path, split: str | Path, instances: str | Path, config
 
     truth: HDF5 of the dataset. split: CSV with columns image, split. instances: HDF5 with `instances` int32 (H, W) per
     image; an image that it lacks is a missing prediction. config: `metrics` and `splits`. Where the truth of an image
-    says nothing (its layer `ignore`), neither truth nor prediction counts, and objects count with what lies outside.
+    says nothing (its layer `ignore`), neither truth nor prediction counts, and objects count with what lies outside; to
+    distances these pixels are background.
     Raises KaryobenchError naming the image whose truth is absent, unassigned, or differs in shape from its prediction.
     """
     wanted = thresholds(config["metrics"])
@@ -66,18 +68,24 @@ def _counts(store: Store, predictions: h5py.File, image: str, wanted: list[float
     predicted = _prediction(predictions, image)
     ignore = store.layers(image).get("ignore")
     try:
-        if ignore is not None:
-            truth, predicted = _known(truth, ignore), _known(predicted, ignore)
-        return count_image(truth, predicted, wanted)
+        if ignore is None:
+            return count_image(truth, predicted, wanted) | count_boundaries(truth, predicted)
+        known = _known(truth, ignore), _known(predicted, ignore)
+        return count_image(*known, wanted) | count_boundaries(_blanked(truth, ignore), _blanked(predicted, ignore))
     except KaryobenchError as error:
         raise KaryobenchError(f"image '{image}' in {predictions.filename}: {error}") from None
 
 
 def _known(labels: np.ndarray | None, ignore: np.ndarray) -> np.ndarray | None:
-    """Labels (1, K) of the K pixels that are not to be ignored; counts do not depend on where pixels lie."""
+    """Labels (1, K) of the K pixels that are not to be ignored; overlaps do not depend on where pixels lie."""
     if labels is not None and labels.shape != ignore.shape:
         raise KaryobenchError(f"a map of {labels.shape} pixels does not fit its `ignore` of {ignore.shape}")
     return None if labels is None else labels[ignore == 0][None]
+
+
+def _blanked(labels: np.ndarray | None, ignore: np.ndarray) -> np.ndarray | None:
+    """The map without what lies where pixels are to be ignored; distances do depend on where pixels lie."""
+    return None if labels is None else np.where(ignore == 0, labels, 0)
 
 
 def _prediction(predictions: h5py.File, image: str) -> np.ndarray | None:
