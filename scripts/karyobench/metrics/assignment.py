@@ -1,7 +1,6 @@
 """One-to-one assignment over a sparse list of possible pairs: least total cost, leaving out what costs too much.
 
-The compiled code is kept in `__pycache__` beside this module, or in NUMBA_CACHE_DIR. The cache watches one file only:
-the functions that call each other stay together in this one.
+The compiled code is kept where `cli.keep_compiled_code` says, or in NUMBA_CACHE_DIR.
 """
 
 import heapq

@@ -1,6 +1,6 @@
 """The objects of a label map with their bounding boxes.
 
-The compiled code is kept in `__pycache__` beside this module, or in NUMBA_CACHE_DIR.
+The compiled code is kept where `cli.keep_compiled_code` says, or in NUMBA_CACHE_DIR.
 """
 
 from typing import NamedTuple

@@ -6,8 +6,7 @@ queries lie in boxes of their own, so that two objects far apart cost no more th
 
 `truth`, `predicted` and such are `boxes.Objects` where pairs of objects are measured.
 
-The compiled code is kept in `__pycache__` beside this module, or in NUMBA_CACHE_DIR. The cache watches one file only:
-the functions that call each other stay together in this one.
+The compiled code is kept where `cli.keep_compiled_code` says, or in NUMBA_CACHE_DIR.
 """
 
 import numpy as np

@@ -3,8 +3,7 @@
 Neighbours are mostly alike, so a block that fits the innermost cache is first turned into one flag per pixel (does the
 pair change here?), which becomes vector instructions; only the ends of runs, one pixel in ten or so, reach the table.
 
-The compiled code is kept in `__pycache__` beside this module, or in NUMBA_CACHE_DIR. The cache watches one file only:
-the functions that call each other stay together in this one.
+The compiled code is kept where `cli.keep_compiled_code` says, or in NUMBA_CACHE_DIR.
 """
 
 import numpy as np
