@@ -81,7 +81,16 @@ def test_the_project_s_own_configuration_is_sound() -> None:
         ),
         (changed("leaderboards", "hgsc", "split", value="train"), ["leaderboards.hgsc.split", "'train'"]),
         (changed("studies", "demo", value=["hgsk"]), ["studies.demo", "did you mean 'hgsc'?"]),
-        (changed("metrics", value={"iou_thresholds": [0.3]}), ["metrics.iou_thresholds.0", "0.3"]),
+        (changed("metrics", value={"iou_thresholds": [1.5]}), ["metrics.iou_thresholds.0", "1.5"]),
+        (changed("studies", "demo", value={"datasets": ["hgsd"]}), ["studies.demo", "did you mean 'hgsc'?"]),
+        (changed("studies", "demo", value={"patches": ["hgsc-16"]}), ["studies.demo", "did you mean 'hgsc-160'?"]),
+        (changed("stains", "macenko-hgsc", "alpha", value=...), ["needs the key 'alpha' (1 in its paper)"]),
+        (changed("stains", "reinhard-monuseg", "beta", value=0.1), ["reinhard-monuseg.beta", "does not use it"]),
+        (
+            changed("datasets", "monuseg", "split", "list", value="monuseg"),
+            ["datasets.monuseg.split.list", "no published"],
+        ),
+        (changed("leaderboards", "hgsc", "dataset", value="breakhis"), ["leaderboards.hgsc.dataset", "no pixel truth"]),
         (changed("metrics", value={"f1_threshold": 0.52}), ["metrics.f1_threshold", "0.52", "iou_thresholds"]),
     ],
 )
