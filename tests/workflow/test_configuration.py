@@ -88,7 +88,7 @@ def test_the_project_s_own_configuration_is_sound() -> None:
         (changed("stains", "reinhard-monuseg", "beta", value=0.1), ["reinhard-monuseg.beta", "does not use it"]),
         (
             changed("datasets", "monuseg", "split", "list", value="monuseg"),
-            ["datasets.monuseg.split.list", "no published"],
+            ["monuseg.split.list", "no published"],
         ),
         (changed("leaderboards", "hgsc", "dataset", value="breakhis"), ["leaderboards.hgsc.dataset", "no pixel truth"]),
         (changed("metrics", value={"f1_threshold": 0.52}), ["metrics.f1_threshold", "0.52", "iou_thresholds"]),
