@@ -21,6 +21,7 @@ def row(name: str, aji: float, tied: str, *, difference: float = 0.0, low: float
     made: dict[str, Any] = {"experiment": name, "source": "measured", "system": name, "steps": "0"}
     made |= {f"{score}{suffix}": math.nan for score in SCORES for suffix in ("", "_low", "_high")}
     made |= {f"{score}_tied": "" for score in SCORES} | {"f1_tied": f1}
+    made["f1_difference"] = 0.0 if f1 == "best" else -0.1
     made |= {"aji": aji, "aji_tied": tied, "aji_difference": difference}
     return made | {"aji_difference_low": low, "aji_difference_high": -low}
 
@@ -50,6 +51,12 @@ def test_the_verdict_names_leader_rivals_and_share_of_draws() -> None:
     assert verdict["level"] == ["c"]
     assert verdict["ahead"] == 0.81
     assert verdict["elsewhere"] == {"c": ["F1@0.50"]}
+
+
+def test_the_best_is_marked_without_intervals_too() -> None:
+    rows = views.measured([row("a", 0.7, ""), row("b", 0.5, "", difference=-0.2), row("oracle_truth", 1.0, "")])
+    assert [listed["best"] for listed in rows] == [["aji"], [], []]
+    assert [bar.level for bar in views.intervals(rows)] == [True, False]
 
 
 def test_nobody_leads_where_nobody_competes() -> None:

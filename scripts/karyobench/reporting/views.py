@@ -61,10 +61,15 @@ def competitors(summary: Iterable[Record]) -> list[Record]:
 def measured(listed: Iterable[Record]) -> list[Record]:
     """Measured rows with `fake`, `kind` of system and, under `best`, the scores in which the row is the best."""
     return [
-        {**row, "fake": _fake(row), "kind": _kind(row), "best": [s for s in SCORES if row.get(f"{s}_tied") == "best"]}
+        {**row, "fake": _fake(row), "kind": _kind(row), "best": [s for s in SCORES if _best(row, s)]}
         for row in listed
         if row["source"] == "measured"
     ]
+
+
+def _best(row: Record, score: str) -> bool:
+    """Whether no row that competes is better; told without intervals too, where too few images leave them blank."""
+    return not _fake(row) and row.get(f"{score}_difference") == 0
 
 
 def published(board: Board, summary: Iterable[Record]) -> tuple[Cells, str]:
@@ -125,7 +130,7 @@ def reproduction(listed: Iterable[Record]) -> list[Record]:
 def intervals(summary: Iterable[Record]) -> list[Interval]:
     """The competitors' main scores in order, best first."""
     return [
-        Interval(row["experiment"], row[MAIN], _ends(row, MAIN), row[f"{MAIN}_tied"] in ("best", "yes"))
+        Interval(row["experiment"], row[MAIN], _ends(row, MAIN), _best(row, MAIN) or row[f"{MAIN}_tied"] == "yes")
         for row in sorted(competitors(summary), key=lambda row: (-row[MAIN], row["experiment"]))
     ]
 
