@@ -76,6 +76,7 @@ def test_the_study_gives_the_local_leaderboard_and_only_gpu_systems_hold_gpus(cl
     assert smoke.leaderboard_files(workdir) == smoke.leaderboard_files(finished)
 
     rules = {"ingest", "split", "normalize", "patch", "train", "predict", "merge", "evaluate", "leaderboard", "report"}
+    rules |= {"datasets", "stain_figure"}
     wait_until(lambda: rules == {name.split("_wildcards")[0] for name in records(cluster, workdir)})
     held = records(cluster, workdir)
     on_gpu = {name for name, allocated in held.items() if "gres/gpu=1" in allocated.split(",")}
