@@ -145,3 +145,10 @@ def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_badges_and_warnings_tell_pseudo_truth_and_subset() -> None:
     assert views.badges(BOARD) == ["pseudo-truth", "subset"]
     assert views.badges(SimpleNamespace(config={"dataset_facts": {"truth": "manual"}}, subset="")) == []
+
+
+@pytest.mark.parametrize(("difference", "told"), [(0.0, "best"), (-0.2, "−0.200")])
+def test_the_distance_to_the_best_needs_no_interval(difference: float, told: str) -> None:
+    """Rows of one leaderboard and of all of them are told alike."""
+    listed = {"aji_difference": difference, "aji_difference_low": math.nan, "aji_tied": ""}
+    assert told in pages.environment().get_template("parts.html.j2").module.behind(listed)
