@@ -175,7 +175,12 @@ def karyobench_reader(codec: str, threads: int, folder: str) -> Callable[[], Sam
 
     open_files = ExitStack()
     patches, _ = open_files.enter_context(reading(Path(folder) / f"patches-{codec}.h5", threads))
-    read_all = _epoch(len(patches), patches.batch)
+
+    def pair(indices: np.ndarray) -> Pair:
+        batch = patches.batch(indices)
+        return batch.images, batch.instances
+
+    read_all = _epoch(len(patches), pair)
 
     def call(keep: ExitStack = open_files) -> Samples:
         return read_all()

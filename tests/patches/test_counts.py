@@ -60,7 +60,8 @@ def test_counts_of_real_files(mirror, tmp_path, reader, archive, record, images,
     by_id = {item.id: item for item in fields}
     with reading(tmp_path / "p.h5", 2) as (train, _), store.open_hdf5(tmp_path / "p.h5") as file:
         assert len(train) == patches
-        cut, instances = train.batch(range(patches))
+        batch = train.batch(range(patches))
+        cut, instances = batch.images, batch.instances
         for n in range(patches):
             item = by_id[file["train/origin/image"][n].decode()]
             place = int(file["train/origin/row"][n]), int(file["train/origin/column"][n])

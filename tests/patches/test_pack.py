@@ -46,7 +46,8 @@ def dataset(tmp_path):
 def packed(*datasets: tuple[Path, Path], **change) -> Path:
     output = datasets[0][0].with_name("patches.h5")
     images, splits = zip(*datasets, strict=True)
-    pack.pack(images, splits, output, {"name": "p", "patches": RECORD | change})
+    classes = {"classes": change.pop("classes")} if "classes" in change else {}
+    pack.pack(images, splits, output, {"name": "p", "patches": RECORD | change, **classes})
     return output
 
 
@@ -62,7 +63,8 @@ def test_every_patch_is_what_its_origin_says(dataset):
         ):
             origin = {key: group["origin"][key][()] for key in group["origin"]}
             assert len(patches) == total
-            images, instances = patches.batch(range(total))
+            batch = patches.batch(range(total))
+            images, instances = batch.images, batch.instances
             assert {i.decode() for i in origin["image"]} == ids
             assert set(origin["dataset"]) == {b"lab"}
             assert set(origin["image_type"]) == {b"he"}
@@ -125,8 +127,9 @@ def test_the_codec_changes_the_size_alone(dataset, codec):
     with h5py.File(path) as file:
         assert store.read_attributes(file["train"])["codec"] == codec
     with reading(path) as (train, _):
-        for array, same in zip(train.batch(range(12)), wanted, strict=True):
-            np.testing.assert_array_equal(array, same)
+        got = train.batch(range(12))
+        np.testing.assert_array_equal(got.images, wanted.images)
+        np.testing.assert_array_equal(got.instances, wanted.instances)
 
 
 def with_ignored(item: store.Field, rows: int) -> store.Field:
@@ -141,19 +144,21 @@ def test_what_the_truth_does_not_say_is_kept_per_patch(dataset):
     with h5py.File(path) as file:
         places = list(zip(file["train/origin/row"][:3], file["train/origin/column"][:3], strict=True))
     with reading(path) as (train, val):
-        ignored = train.ignore([2, 0, 4])
+        ignored = train.batch([2, 0, 4]).ignore
         assert ignored.dtype == np.uint8
         for got, place in zip(ignored, (places[2], places[0]), strict=False):
             np.testing.assert_array_equal(got, sampling.cut(partly.layers["ignore"], *place, 16))
         assert ignored[0][[0, 4, 5, 11, 15]].any(axis=1).tolist() == [True, True, False, False, False]
         assert not ignored[2].any()
-        assert not val.ignore([0, 1]).any()
+        assert not val.batch([0, 1]).ignore.any()
+        assert train.partly_annotated
 
 
 def test_complete_truth_has_nothing_to_ignore(dataset):
     with reading(packed(dataset("lab", [(field("a", 50, 50), "train")]))) as (train, val):
-        assert train.ignore([0]) is None
-        assert val.ignore([]) is None
+        assert train.batch([0]).ignore is None
+        assert val.batch([]).ignore is None
+        assert not train.partly_annotated
 
 
 def of_class(image_id: str, label: str) -> store.Field:
@@ -167,23 +172,33 @@ def test_class_labels_take_the_place_of_instances(dataset):
         (of_class("b", "benign"), "train"),
         (of_class("c", "in situ"), "val"),
     ]
-    path = packed(dataset("lab", fields))
+    path = packed(dataset("lab", fields), classes=["malignant", "in situ", "benign"])
     with h5py.File(path) as file:
         assert "instances" not in file["train"]
         assert json.loads(file["train"].attrs["patches_by_label"]) == {"malignant": 3, "benign": 3}
     with reading(path) as (train, val):
-        assert train.classes == val.classes == ["benign", "in situ", "malignant"]
-        assert train.labels([0, 5, 2]).tolist() == [2, 0, 2]
-        assert train.labels([0]).dtype == np.int32
-        assert val.labels([1, 0]).tolist() == [1, 1]
-        images, instances = train.batch([4])
-        assert images.shape == (1, 16, 16, 3)
-        assert instances is None
+        assert train.classes == val.classes == ["malignant", "in situ", "benign"]
+        batch = train.batch([0, 5, 2])
+        assert batch.labels.tolist() == [0, 2, 0]
+        assert batch.labels.dtype == np.int32
+        assert val.batch([1, 0]).labels.tolist() == [1, 1]
+        assert batch.images.shape == (3, 16, 16, 3)
+        assert batch.instances is None
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [(["malignant", "bening"], "image 'b' is of class 'benign'.*did you mean 'bening'"), ([], "list its `classes`")],
+)
+def test_labels_that_the_record_does_not_list_are_refused(dataset, classes, told):
+    fields = [(of_class("a", "malignant"), "train"), (of_class("b", "benign"), "train")]
+    with pytest.raises(KaryobenchError, match=f"dataset 'lab'.*{told}"):
+        packed(dataset("lab", fields), classes=classes)
 
 
 def test_patches_with_instances_have_no_labels(dataset):
     with reading(packed(dataset("lab", [(field("a", 50, 50), "train")]))) as (train, _):
-        assert train.labels([0]) is None
+        assert train.batch([0]).labels is None
         assert train.classes == []
 
 

@@ -66,7 +66,8 @@ def test_what_was_written_comes_back_bit_for_bit(tmp_path, codec, kinds, crop, t
     path = written(tmp_path / "p.h5", codec, images, instances=labels)
     order = rng.integers(0, 3, rng.integers(0, 6))
     with reading(path, threads) as (train, _):
-        got, instances = train.batch(order)
+        batch = train.batch(order)
+    got, instances = batch.images, batch.instances
     assert (got.dtype, instances.dtype) == (np.uint8, np.int32)
     assert got.flags.c_contiguous
     np.testing.assert_array_equal(got, images[order])
@@ -76,13 +77,13 @@ def test_what_was_written_comes_back_bit_for_bit(tmp_path, codec, kinds, crop, t
 def test_plain_hdf5_reads_the_same(patch_file):
     assert hdf5plugin.get_config().registered_filters["zstd"]
     with h5py.File(patch_file) as file, reading(patch_file) as (train, _):
-        images, instances = train.batch(range(9))
+        batch = train.batch(range(9))
         stored = file["train/image"][()]
         planes = store.read_attributes(file["train"])["codec"] == "zstd"
         assert file["train/image"].chunks == ((1, 3, CROP, CROP) if planes else (1, CROP, CROP, 3))
-        np.testing.assert_array_equal(np.moveaxis(stored, 1, -1) if planes else stored, images)
-        np.testing.assert_array_equal(file["train/instances"][()], instances)
-        np.testing.assert_array_equal(file["train/ignore"][()], train.ignore(range(9)))
+        np.testing.assert_array_equal(np.moveaxis(stored, 1, -1) if planes else stored, batch.images)
+        np.testing.assert_array_equal(file["train/instances"][()], batch.instances)
+        np.testing.assert_array_equal(file["train/ignore"][()], batch.ignore)
         assert file["train/instances"].dtype == np.uint16
 
 
@@ -90,25 +91,24 @@ def test_plain_hdf5_reads_the_same(patch_file):
 def test_threads_change_nothing(patch_file, threads):
     order = np.random.default_rng(0).integers(0, 9, 25)
     with reading(patch_file) as (alone, _), reading(patch_file, threads) as (shared, _):
-        for one, other in zip(alone.batch(order), shared.batch(order), strict=True):
-            np.testing.assert_array_equal(one, other)
-        np.testing.assert_array_equal(alone.ignore(order), shared.ignore(order))
+        for name in ("images", "instances", "ignore"):
+            np.testing.assert_array_equal(*(getattr(patches.batch(order), name) for patches in (alone, shared)))
 
 
 def test_a_batch_is_the_callers_own(patch_file):
     with reading(patch_file) as (train, _):
-        first, labels = train.batch([0])
-        kept = first.copy()
-        first[:], labels[:] = 0, 0
-        np.testing.assert_array_equal(train.batch([0])[0], kept)
+        first = train.batch([0])
+        kept = first.images.copy()
+        first.images[:], first.instances[:] = 0, 0
+        np.testing.assert_array_equal(train.batch([0]).images, kept)
 
 
 def test_no_patches_are_an_empty_batch(patch_file):
     with reading(patch_file, 2) as (train, val):
         assert len(val) == 0
         for patches in (train, val):
-            images, instances = patches.batch([])
-            assert (images.shape, instances.shape) == ((0, CROP, CROP, 3), (0, CROP, CROP))
+            batch = patches.batch([])
+            assert (batch.images.shape, batch.instances.shape) == ((0, CROP, CROP, 3), (0, CROP, CROP))
 
 
 def test_a_patch_that_is_not_there(patch_file):

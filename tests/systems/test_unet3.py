@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
+from karyobench.patches.batch import Batch
 from karyobench.systems import unet3
 from karyobench.systems.base import Tile
 
@@ -56,7 +57,7 @@ def test_the_gradient_reaches_every_weight():
     network = unet3.build(CONFIG)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    inputs, targets = unet3.examples(images, np.stack([squares()[:32, :32]] * 2), rng, CONFIG)
+    inputs, targets = unet3.examples(Batch(images, np.stack([squares()[:32, :32]] * 2)), rng, CONFIG)
     unet3.loss(network(inputs), targets, CONFIG).backward()
     without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert without == []
@@ -88,6 +89,21 @@ def test_boundary_is_dilation_minus_erosion_of_each_nucleus(truth, thickness):
         edge |= grown & ~ndimage.binary_erosion(nucleus, iterations=thickness, border_value=1)
     expected = np.where(edge, 2, np.where(truth > 0, 1, 0))
     np.testing.assert_array_equal(unet3.class_map(truth, thickness), expected)
+
+
+@pytest.mark.parametrize("thickness", [1, 2])
+def test_the_loss_does_not_see_what_is_ignored(network, thickness):
+    truth, ignore = squares()[None, :32, :32], np.zeros((1, 32, 32), np.uint8)
+    ignore[:, 10:20, 5:25] = 1
+    config = CONFIG | {"targets": {"boundary": thickness}}
+    images = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
+    losses = []
+    for labels in (truth, np.where(ignore, 9, truth), np.where(ignore, 0, truth)):
+        inputs, targets = unet3.examples(Batch(images, labels, ignore), np.random.default_rng(0), config)
+        losses.append(unet3.loss(network(inputs), targets, config).item())
+    assert losses[0] == losses[1] == losses[2] > 0
+    _, nothing = unet3.examples(Batch(images, truth, np.ones_like(ignore)), np.random.default_rng(0), config)
+    assert unet3.loss(network(inputs), nothing, config).item() == 0
 
 
 def test_loss_weighs_classes():
@@ -126,7 +142,7 @@ def test_a_few_steps_learn_one_patch():
     network = unet3.build(CONFIG)
     truth = squares()[:32, :40]
     image = np.where(truth[..., None] > 0, (90, 60, 140), (230, 190, 220)).astype(np.uint8)
-    inputs, targets = unet3.examples(image[None], truth[None], np.random.default_rng(0), CONFIG)
+    inputs, targets = unet3.examples(Batch(image[None], truth[None]), np.random.default_rng(0), CONFIG)
     optimizer = torch.optim.Adam(network.parameters(), 0.03)
     for _ in range(60):
         optimizer.zero_grad()

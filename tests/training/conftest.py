@@ -1,5 +1,8 @@
 """A patch file and a system with all that makes resuming hard: dropout, batch statistics, channels-last weights."""
 
+import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +11,10 @@ import torch
 
 from karyobench.datasets.store import create_hdf5
 from karyobench.patches.codecs import Writer
-from karyobench.training.loop import train
+from karyobench.training import loop
 from karyobench.training.record import Outputs
 
+STEP = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
 SYSTEM = """
 import numpy as np
 import torch
@@ -23,10 +27,10 @@ def build(config):
     layers = [nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.Dropout(0.5)]
     return nn.Sequential(*layers, nn.Conv2d(width, 2, 3)).to(memory_format=torch.channels_last)
 
-def examples(images, instances, rng, config):
+def examples(batch, rng, config):
     shift = rng.integers(0, 3)
-    inputs = torch.from_numpy(np.roll(images, shift, axis=1)).permute(0, 3, 1, 2) / 255
-    return inputs, torch.from_numpy(np.roll(instances, shift, axis=1)[:, 1:-1, 1:-1] > 0).long()
+    inputs = torch.from_numpy(np.roll(batch.images, shift, axis=1)).permute(0, 3, 1, 2) / 255
+    return inputs, torch.from_numpy(np.roll(batch.instances, shift, axis=1)[:, 1:-1, 1:-1] > 0).long()
 
 def loss(outputs, targets, config):
     return nn.functional.cross_entropy(outputs, targets)
@@ -55,8 +59,12 @@ class Study:
                 "optimizer": "adam",
                 "learning_rate": 0.05,
                 "schedule": "cosine",
+                "momentum": 0,
                 "weight_decay": 0.0,
+                "clip": None,
+                "ema": None,
                 "precision": "32-true",
+                "ranks": 1,
                 "validate_every": 4,
                 "checkpoint_every": 3,
                 "augment": {"flips": True, "rotations": True, "jitter": 0.2},
@@ -65,6 +73,7 @@ class Study:
             "experiment": "tiny-discs",
             "seed": 5,
             "threads": 1,
+            "initial": "scratch",
             "data": {"patches": "discs", "stain": "none"},
         }
 
@@ -84,13 +93,22 @@ class Study:
 
     def outputs(self, name: str = "model") -> Outputs:
         """Where a run writes."""
-        files = ("weights.safetensors", "history.csv", "run.json", "card.md")
+        files = ("weights.safetensors", "history.csv", "run.json", "card.md", "curve.svg")
         return Outputs(*(self.folder / name / file for file in files))
+
+    def command(self, name: str = "model") -> list[str | Path]:
+        """Command line of the step, which runs the training loop in a process of its own, or in several."""
+        outputs = self.outputs(name)
+        command = [sys.executable, STEP, "--config", json.dumps(self.config), "--patches", self.patches]
+        command += ["--fingerprint", "code:1", "--checkpoints", self.checkpoints, "--init"]
+        for option, path in vars(outputs).items():
+            command += [f"--{option}", path]
+        return command
 
     def train(self, name: str = "model", fingerprint: str = "code:1", init: Path | None = None) -> Outputs:
         """Run the training loop."""
         outputs = self.outputs(name)
-        train(self.patches, self.config, outputs, self.checkpoints, fingerprint, init)
+        loop.train(self.patches, self.config, outputs, self.checkpoints, fingerprint, init)
         return outputs
 
 
@@ -100,3 +118,24 @@ def study(tmp_path):
     yield Study(tmp_path)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def stop_before(monkeypatch):
+    """Let the run that is started next meet `how`, once, before the given step: an interrupt stands for SIGKILL."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def stop(step: int, how: Callable[[], object] = interrupt) -> None:
+        original = loop._step
+
+        def stopping(run, training, number):
+            if number == step:
+                monkeypatch.setattr(loop, "_step", original)
+                how()
+            return original(run, training, number)
+
+        monkeypatch.setattr(loop, "_step", stopping)
+
+    return stop

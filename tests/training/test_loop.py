@@ -5,9 +5,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from karyobench.errors import KaryobenchError
-from karyobench.training import checkpoint, loop
-
-STEP = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it."""
+from karyobench.training import checkpoint, draws, loop
 
 
 def same(one, other):
@@ -37,23 +29,6 @@ def same(one, other):
 def rows(outputs):
     with open(outputs.history, newline="") as stream:
         return list(csv.DictReader(stream))
-
-
-def stop_before(monkeypatch, step, how):
-    """Let the run that is started next meet `how` before the given step, once."""
-    original = loop._step
-
-    def stopping(run, training, number):
-        if number == step:
-            monkeypatch.setattr(loop, "_step", original)
-            how()
-        return original(run, training, number)
-
-    monkeypatch.setattr(loop, "_step", stopping)
-
-
-def kill():
-    raise Killed
 
 
 def terminate():
@@ -72,11 +47,11 @@ def test_the_seed_matters(study):
 
 @pytest.mark.parametrize("optimizer", ["adam", "adagrad"])
 @pytest.mark.parametrize("step", [2, 3, 8, 10])
-def test_a_killed_run_goes_on_as_if_it_had_not_been(study, monkeypatch, optimizer, step):
+def test_a_killed_run_goes_on_as_if_it_had_not_been(study, stop_before, optimizer, step):
     study.config["train"]["optimizer"] = optimizer
     whole = study.train("whole")
-    stop_before(monkeypatch, step, kill)
-    with pytest.raises(Killed):
+    stop_before(step)
+    with pytest.raises(KeyboardInterrupt):
         study.train("stopped")
     assert not study.outputs("stopped").weights.exists()
     assert study.checkpoints.exists() == (step >= 3)
@@ -84,26 +59,26 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(study, monkeypatch, optimize
     assert not study.checkpoints.exists()
 
 
-def test_a_run_resumes_at_its_last_checkpoint(study, monkeypatch, caplog):
-    stop_before(monkeypatch, 8, kill)
-    with pytest.raises(Killed):
+def test_a_run_resumes_at_its_last_checkpoint(study, stop_before, caplog):
+    stop_before(8)
+    with pytest.raises(KeyboardInterrupt):
         study.train()
     caplog.set_level("INFO", "karyobench")
-    stop_before(monkeypatch, 6, kill)
-    with pytest.raises(Killed):
+    stop_before(6)
+    with pytest.raises(KeyboardInterrupt):
         study.train()
     assert "going on from the checkpoint of step 6" in caplog.text
 
 
-def test_a_run_that_is_told_to_end_writes_a_checkpoint(study, monkeypatch):
+def test_a_run_that_is_told_to_end_writes_a_checkpoint(study, stop_before):
     whole = study.train("whole")
     before = signal.getsignal(signal.SIGTERM)
-    stop_before(monkeypatch, 4, terminate)
+    stop_before(4, terminate)
     with pytest.raises(KaryobenchError, match="told to end at step 5; start again"):
         study.train("stopped")
     assert signal.getsignal(signal.SIGTERM) == before
     seen = []
-    stop_before(monkeypatch, 5, lambda: seen.append(5))
+    stop_before(5, lambda: seen.append(5))
     assert same(whole, study.train("stopped"))
     assert seen == [5]
 
@@ -111,9 +86,7 @@ def test_a_run_that_is_told_to_end_writes_a_checkpoint(study, monkeypatch):
 def test_the_step_by_hand_goes_on_after_sigterm(study):
     study.config["budget"]["steps"], study.config["train"]["checkpoint_every"] = 150, 1
     whole, outputs = study.train("whole"), study.outputs("stopped")
-    command = [sys.executable, STEP, "--config", json.dumps(study.config), "--patches", study.patches]
-    command += ["--fingerprint", "code:1", "--checkpoints", study.checkpoints, "--init", "--weights", outputs.weights]
-    command += ["--history", outputs.history, "--run", outputs.run, "--card", outputs.card]
+    command = study.command("stopped")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while not study.checkpoints.exists() and process.poll() is None:
             time.sleep(0.02)
@@ -128,9 +101,9 @@ def test_the_step_by_hand_goes_on_after_sigterm(study):
 
 
 @pytest.mark.parametrize("changed", ["code", "configuration", "patch file", "initial weights"])
-def test_a_foreign_checkpoint_is_refused(study, monkeypatch, caplog, changed):
-    stop_before(monkeypatch, 7, kill)
-    with pytest.raises(Killed):
+def test_a_foreign_checkpoint_is_refused(study, stop_before, caplog, changed):
+    stop_before(7)
+    with pytest.raises(KeyboardInterrupt):
         study.train("stopped")
     kept = study.checkpoints.rename(study.folder / "kept")
     if changed == "configuration":
@@ -153,12 +126,12 @@ def test_a_damaged_checkpoint_is_refused(study, caplog):
     assert "it cannot be read" in caplog.text
 
 
-def test_files_hold_no_pickle(study, monkeypatch):
-    stop_before(monkeypatch, 7, kill)
-    with pytest.raises(Killed):
+def test_files_hold_no_pickle(study, stop_before):
+    stop_before(7)
+    with pytest.raises(KeyboardInterrupt):
         study.train()
     state = load_file(study.checkpoints / "checkpoint.safetensors")
-    assert {name.split("/")[0] for name in state} == {"network", "optimizer", "best"}
+    assert {name.split("/")[0] for name in state} == {"network", "optimizer", "best", "losses"}
     assert [path.name for path in study.checkpoints.iterdir()] == ["checkpoint.safetensors"]
     assert set(load_file(study.train().weights)) == {name.split("/")[1] for name in state if name.startswith("best/")}
 
@@ -167,19 +140,18 @@ def test_the_weights_kept_have_the_lowest_validation_loss(study):
     study.config["budget"]["steps"], study.config["train"]["validate_every"] = 40, 1
     outputs = study.train()
     run, losses = json.loads(outputs.run.read_text()), [float(row["val_loss"]) for row in rows(outputs)]
-    assert [int(row["step"]) for row in rows(outputs)] == [*range(1, 41)]
     assert run["kept_step"] == np.argmin(losses) + 1
     assert run["val_loss"] == pytest.approx(min(losses), rel=1e-5)
     assert losses[-1] < losses[0]
 
 
-def test_history_has_the_mean_loss_since_its_last_row(study, monkeypatch):
+def test_history_has_the_loss_of_each_step(study, monkeypatch):
     losses, original = [], loop._step
     monkeypatch.setattr(loop, "_step", lambda *a: losses.append(original(*a)) or losses[-1])
     history = rows(study.train())
-    assert [int(row["step"]) for row in history] == [4, 8, 11]
-    expected = [np.mean(losses[a:b]) for a, b in [(0, 4), (4, 8), (8, 11)]]
-    np.testing.assert_allclose([float(row["loss"]) for row in history], expected, rtol=1e-5)
+    assert [int(row["step"]) for row in history] == [*range(1, 12)]
+    np.testing.assert_allclose([float(row["loss"]) for row in history], losses, rtol=1e-5)
+    assert [int(row["step"]) for row in history if row["val_loss"]] == [4, 8, 11]
 
 
 def test_without_validation_patches_the_last_weights_are_kept(study):
@@ -247,22 +219,22 @@ def test_the_run_record_and_the_card_tell_the_whole_run(study):
 
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(0, 3))
 def test_each_epoch_takes_every_patch_once(size, count, seed):
-    drawn = np.concatenate([loop.batch_indices(step, size, count, seed) for step in range(3 * count)])
+    drawn = np.concatenate([draws.batch_indices(step, size, count, seed) for step in range(3 * count)])
     for epoch in drawn[: len(drawn) // count * count].reshape(-1, count):
         assert sorted(epoch.tolist()) == [*range(count)]
 
 
-def test_checkpoints_are_never_half_written(study, monkeypatch):
-    stop_before(monkeypatch, 4, kill)
-    with pytest.raises(Killed):
+def test_checkpoints_are_never_half_written(study, stop_before, monkeypatch):
+    stop_before(4)
+    with pytest.raises(KeyboardInterrupt):
         study.train()
     first = (study.checkpoints / "checkpoint.safetensors").read_bytes()
 
     def half(tensors, path, metadata):
         path.write_bytes(first[:100])
-        raise Killed
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoint, "save_file", half)
-    with pytest.raises(Killed):
+    with pytest.raises(KeyboardInterrupt):
         study.train()
     assert (study.checkpoints / "checkpoint.safetensors").read_bytes() == first

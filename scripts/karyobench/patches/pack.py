@@ -18,6 +18,7 @@ import numpy as np
 
 from karyobench import files
 from karyobench.datasets import splits, store
+from karyobench.datasets.classes import place
 from karyobench.errors import KaryobenchError, nearest
 from karyobench.patches import sampling
 from karyobench.patches.codecs import Writer
@@ -49,8 +50,9 @@ def pack(
     """Cut the training and validation patches of a patch set and write them to one file.
 
     images, split_files: datasets (store schema) and their splits, in the order of the record's `train`. config: the
-    slice {"name": patch set, "patches": record}. Raises KaryobenchError when nothing can be learnt from the patches:
-    no training image, an image without truth, truths of two kinds, no nucleus in any training patch.
+    slice {"name": patch set, "patches": record} and, where the truth is a class per image, "classes", the names in the
+    order of the labels. Raises KaryobenchError when nothing can be learnt from the patches: no training image, an image
+    without truth or of a class that is not listed, truths of two kinds, no nucleus in any training patch.
     """
     name, record = config["name"], config["patches"]
     datasets = record["train"]
@@ -64,7 +66,7 @@ def pack(
         listed = list(zip(stores, datasets, map(splits.read, split_files), strict=True))
         train = _training_plan(_sources(listed, "train"), name, record)
         val = _validation_plan(_sources(listed, "val"), record)
-        content = _content([source for source, _ in train + val], name)
+        content = _content([source for source, _ in train + val], name, config.get("classes", ()))
         file = stack.enter_context(store.create_hdf5(output))
         about = {"name": name, "datasets": datasets, "crop": record["crop"], "config": files.canonical(record)}
         store.write_attributes(file, about)
@@ -129,18 +131,22 @@ class _Content:
     classes: tuple[str, ...]
 
 
-def _content(sources: list[_Source], name: str) -> _Content:
+def _content(sources: list[_Source], name: str, classes: Sequence[str]) -> _Content:
     kinds = {_kind(source): source.dataset for source in sources}
     if len(kinds) > 1:
         raise KaryobenchError(
             f"patches '{name}': dataset '{kinds[_INSTANCES]}' has {_INSTANCES}, dataset '{kinds[_LABEL]}' has "
             f"{_LABEL}; a system learns from one of them, so make a patch set of each"
         )
+    if _LABEL in kinds and not classes:
+        raise KaryobenchError(
+            f"patches '{name}': the images of dataset '{kinds[_LABEL]}' have {_LABEL}; set its `objects` to classes "
+            "and list its `classes`"
+        )
     layers = ("instances",) if _INSTANCES in kinds else ()
     if any("ignore" in source.holds for source in sources):
         layers += ("ignore",)
-    classes = {source.attributes["label"] for source in sources} if _LABEL in kinds else set()
-    return _Content(layers, tuple(sorted(classes)))
+    return _Content(layers, tuple(classes) if _LABEL in kinds else ())
 
 
 def _kind(source: _Source) -> str:
@@ -206,9 +212,13 @@ def _counted(plan: _Plan, attribute: str) -> str:
 
 
 def _write_labels(group: h5py.Group, plan: _Plan, classes: tuple[str, ...]) -> None:
-    labels = [classes.index(source.attributes["label"]) for source, origins in plan for _ in origins]
+    labels = [_place(source, classes) for source, origins in plan for _ in origins]
     group.create_dataset("label", data=np.array(labels, np.int32))
     store.write_attributes(group, {"classes": classes, "patches_by_label": _counted(plan, "label")})
+
+
+def _place(source: _Source, classes: tuple[str, ...]) -> int:
+    return place(source.attributes["label"], classes, f"dataset '{source.dataset}': image '{source.id}'")
 
 
 def _write_origins(group: h5py.Group, plan: _Plan) -> None:

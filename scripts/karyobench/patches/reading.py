@@ -14,6 +14,7 @@ import numpy as np
 
 from karyobench.datasets import store
 from karyobench.errors import KaryobenchError
+from karyobench.patches.batch import Batch
 from karyobench.patches.codecs import CODECS
 
 _DECODERS: dict[str, Callable[..., np.ndarray]] = {
@@ -24,7 +25,10 @@ _Indices = Sequence[int] | np.ndarray
 
 
 class Patches:
-    """Random access to the patches of one group. What it gives does not depend on the number of threads."""
+    """Random access to the patches of one group. What it gives does not depend on the number of threads.
+
+    classes: names that the labels are places in; empty for patches with instances.
+    """
 
     def __init__(self, group: h5py.Group, file: "_File") -> None:
         self._file, self._length = file, len(group["image"])
@@ -35,21 +39,19 @@ class Patches:
     def __len__(self) -> int:
         return self._length
 
-    def batch(self, indices: _Indices) -> tuple[np.ndarray, np.ndarray | None]:
-        """Patches in the order asked for: images uint8 (B, c, c, 3) and instances int32 (B, c, c).
+    @property
+    def partly_annotated(self) -> bool:
+        """Whether the patches have an `ignore` layer, as those of a dataset with partly annotated images have."""
+        return "ignore" in self._arrays
 
-        Patches with class labels have no instances: None. Raises KaryobenchError naming a damaged patch.
+    def batch(self, indices: _Indices) -> Batch:
+        """Patches with their truth, in the order asked for.
+
+        Raises KaryobenchError naming a damaged patch.
         """
-        images, instances = self._read({"image": np.uint8, "instances": np.int32}, indices)
-        return images, instances
-
-    def ignore(self, indices: _Indices) -> np.ndarray | None:
-        """uint8 (B, c, c), 1 where the truth says nothing; None for patches whose truth is complete."""
-        return self._read({"ignore": np.uint8}, indices)[0]
-
-    def labels(self, indices: _Indices) -> np.ndarray | None:
-        """Classes int32 (B,) as places in `classes`; None for patches with instances."""
-        return None if self._labels is None else self._labels[np.asarray(indices, int)]
+        images, instances, ignore = self._read({"image": np.uint8, "instances": np.int32, "ignore": np.uint8}, indices)
+        labels = None if self._labels is None else self._labels[np.asarray(indices, int)]
+        return Batch(images, instances, ignore, labels)
 
     def _read(self, kinds: dict[str, type], indices: _Indices) -> list[np.ndarray | None]:
         arrays = {name: self._arrays[name] for name in kinds if name in self._arrays}

@@ -1,4 +1,4 @@
-"""Changes of a patch's geometry: image and instance map go through the very same mapping."""
+"""Changes of a patch's geometry: image and truth go through the very same mapping."""
 
 from typing import Any
 
@@ -6,20 +6,20 @@ import cv2
 import numpy as np
 
 Config = dict[str, Any]
-Pair = tuple[np.ndarray, np.ndarray]
+Arrays = list[np.ndarray]
 
 
-def flips(image: np.ndarray, instances: np.ndarray, rng: np.random.Generator, config: Config) -> Pair:
+def flips(arrays: Arrays, rng: np.random.Generator, config: Config) -> Arrays:
     """Flip rows and columns, each with probability 0.5, where `flips` is set."""
     rows, columns = rng.random(2) < 0.5 if config.get("flips") else (False, False)
     order = np.s_[:: -1 if rows else 1, :: -1 if columns else 1]
-    return image[order], instances[order]
+    return [array[order] for array in arrays]
 
 
-def rotations(image: np.ndarray, instances: np.ndarray, rng: np.random.Generator, config: Config) -> Pair:
+def rotations(arrays: Arrays, rng: np.random.Generator, config: Config) -> Arrays:
     """Turn by 90, 180 or 270 degrees with probability 0.5, where `rotations` is set."""
     turns = int(rng.integers(1, 4)) if config.get("rotations") and rng.random() < 0.5 else 0
-    return np.rot90(image, turns), np.rot90(instances, turns)
+    return [np.rot90(array, turns) for array in arrays]
 
 
 def field(side: int, rng: np.random.Generator, config: Config) -> np.ndarray | None:
@@ -50,10 +50,10 @@ def resampled(image: np.ndarray, places: np.ndarray) -> np.ndarray:
     return cv2.remap(np.ascontiguousarray(image), places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def looked_up(instances: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Labels (c, c) of the pixels nearest to the places of a field."""
+def looked_up(layer: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Values (c, c) of the pixels nearest to the places of a field."""
     columns, rows = np.rint(places).astype(np.int32).transpose(2, 0, 1)
-    return instances.ravel()[rows * instances.shape[1] + columns]
+    return layer.ravel()[rows * layer.shape[1] + columns]
 
 
 def _window(side: int, least: float, rng: np.random.Generator) -> np.ndarray:

@@ -10,9 +10,9 @@ from typing import Any
 from karyobench.errors import KaryobenchError, nearest
 
 _ROOM = Path(__file__).parent
-_NOT_SYSTEMS = {"__init__", "base", "registry", "common", "labels", "networks", "weights"}
+_NOT_SYSTEMS = {"__init__", "base", "registry", "common", "labels", "networks", "overview", "weights"}
 _ALWAYS = ("TASK", "OUTPUT", "TRAINED", "KEYS", "predict")
-_BY_KIND = {"maps": ("instances",), "instances": ()}
+_BY_KIND = {"maps": ("instances",), "instances": (), "classes": ()}
 _TRAINED = ("build", "examples", "loss")
 
 
@@ -44,6 +44,12 @@ def declared(module: str, name: str) -> Any:
     raise KaryobenchError(f"{path} declares no {name}; see systems/base.py")
 
 
+def defines(module: str, function: str) -> bool:
+    """Whether a system module defines a function, told without importing it."""
+    body = ast.parse(path_of(module).read_text(encoding="utf-8")).body
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)
+
+
 def load(module: str) -> ModuleType:
     """Import a system module and check that it gives all that its kind needs (`systems/base.py`)."""
     path = path_of(module)
@@ -65,4 +71,4 @@ def _check(system: ModuleType, module: str) -> None:
     if missing:
         raise KaryobenchError(f"system module '{module}' lacks {', '.join(missing)}; see systems/base.py")
     if system.OUTPUT not in _BY_KIND:
-        raise KaryobenchError(f"system module '{module}': OUTPUT is '{system.OUTPUT}', must be 'maps' or 'instances'")
+        raise KaryobenchError(f"system module '{module}': OUTPUT is '{system.OUTPUT}', none of {', '.join(_BY_KIND)}")

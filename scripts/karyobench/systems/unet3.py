@@ -14,11 +14,15 @@ from skimage.segmentation import watershed
 from torch import nn
 from torch.nn import functional
 
+from karyobench.patches.batch import Batch
 from karyobench.systems.base import Tile
+from karyobench.systems.dense.blocks import doubled, doubling, two_convolutions
+from karyobench.systems.dense.semantic import IGNORED, cross_entropy, ignored_of, probabilities
 from karyobench.systems.labels import without_small
-from karyobench.systems.networks import as_input, device_of
+from karyobench.systems.networks import as_input
 
 TASK = "U-Net with a boundary class and marker-based flooding (Ronneberger et al. 2015, ternary)"
+PAPER = "Ronneberger et al., U-Net: convolutional networks for biomedical image segmentation, MICCAI 2015"
 OUTPUT = "maps"
 TRAINED = True
 KEYS = {
@@ -29,6 +33,8 @@ KEYS = {
     "instances": ("foreground", "inside", "erode", "min_marker", "min_area"),
 }
 
+FULL = {"network": {"width": 64, "depth": 5}}
+
 BACKGROUND, INSIDE, BOUNDARY = 0, 1, 2
 
 
@@ -37,10 +43,10 @@ class UNet(nn.Module):
 
     def __init__(self, width: int, depth: int, classes: int = 3) -> None:
         super().__init__()
-        channels = [width * 2**level for level in range(depth)]
-        self.down = nn.ModuleList(_two_convolutions(i, o) for i, o in pairwise([3, *channels]))
+        channels = doubling(width, depth)
+        self.down = nn.ModuleList(two_convolutions(i, o) for i, o in pairwise([3, *channels]))
         upwards = pairwise(reversed(channels))
-        self.up = nn.ModuleList(_two_convolutions(below + here, here) for below, here in upwards)
+        self.up = nn.ModuleList(two_convolutions(below + here, here) for below, here in upwards)
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -50,15 +56,8 @@ class UNet(nn.Module):
             x = block(functional.max_pool2d(x, 2) if skips else x)
             skips.append(x)
         for block, skip in zip(self.up, skips[-2::-1], strict=True):
-            x = block(torch.cat([functional.interpolate(x, scale_factor=2, mode="nearest"), skip], dim=1))
+            x = block(torch.cat([doubled(x), skip], dim=1))
         return self.head(x)
-
-
-def _two_convolutions(before: int, after: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in (before, after):
-        layers += [nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
 
 
 def build(config: dict[str, Any]) -> nn.Module:
@@ -67,48 +66,44 @@ def build(config: dict[str, Any]) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def examples(
-    images: np.ndarray, instances: np.ndarray, rng: np.random.Generator, config: dict[str, Any]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Input float32 (N, 3, H, W) and class map int64 (N, H, W) of patches; nothing is drawn from `rng`."""
-    classes = np.stack([class_map(labels, config["targets"]["boundary"]) for labels in instances])
-    return as_input(images), torch.from_numpy(classes)
+def examples(batch: Batch, rng: np.random.Generator, config: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Input float32 (N, 3, H, W) and class map int64 (N, H, W) of patches; nothing is drawn from `rng`.
+
+    Pixels of which the truth says nothing have the class IGNORED.
+    """
+    thickness = config["targets"]["boundary"]
+    pairs = zip(batch.instances, ignored_of(batch), strict=True)
+    maps = [class_map(labels, thickness, ignored) for labels, ignored in pairs]
+    return as_input(batch.images), torch.from_numpy(np.stack(maps))
 
 
-def class_map(instances: np.ndarray, thickness: int) -> np.ndarray:
-    """int64 (H, W): background 0, inside 1, boundary 2.
+def class_map(instances: np.ndarray, thickness: int, ignored: np.ndarray | None = None) -> np.ndarray:
+    """int64 (H, W): background 0, inside 1, boundary 2; IGNORED where `ignored`, bool (H, W), is set.
 
     The boundary of a nucleus is its dilation minus its erosion by `thickness` pixels (4-neighbours); what lies
-    outside the patch is not taken for background. A pixel is boundary when its neighbourhood holds two labels.
+    outside the patch, or is ignored, is not taken for background. A pixel is boundary when its neighbourhood holds
+    two labels.
     """
+    known = np.ones(instances.shape, bool) if ignored is None else ~ignored
     edge = np.zeros(instances.shape, bool)
     for here, there in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        differs = instances[here] != instances[there]
+        differs = (instances[here] != instances[there]) & known[here] & known[there]
         edge[here] |= differs
         edge[there] |= differs
     if thickness > 1:
         edge = ndimage.binary_dilation(edge, iterations=thickness - 1)
-    return np.where(edge, BOUNDARY, np.where(instances > 0, INSIDE, BACKGROUND)).astype(np.int64)
+    classes = np.where(edge, BOUNDARY, np.where(instances > 0, INSIDE, BACKGROUND))
+    return np.where(known, classes, IGNORED).astype(np.int64)
 
 
 def loss(outputs: torch.Tensor, targets: torch.Tensor, config: dict[str, Any]) -> torch.Tensor:
-    """Cross entropy over pixels, each class weighted by `loss: {class_weights}`."""
-    weights = torch.tensor(config["loss"]["class_weights"], dtype=outputs.dtype, device=outputs.device)
-    # One row per pixel: torch has a deterministic kernel for this form on CUDA, but none for image-shaped classes.
-    return functional.cross_entropy(
-        outputs.permute(0, 2, 3, 1).reshape(-1, outputs.shape[1]), targets.reshape(-1), weights
-    )
+    """Cross entropy over pixels that are not ignored, each class weighted by `loss: {class_weights}`."""
+    return cross_entropy(outputs, targets, config["loss"]["class_weights"])
 
 
 def predict(network: nn.Module, tile: Tile, config: dict[str, Any]) -> np.ndarray:
     """Class probabilities float32 (3, h, w) of a tile of any size."""
-    height, width = tile.image.shape[:2]
-    multiple = 2 ** (config["network"]["depth"] - 1)
-    padding = ((0, -height % multiple), (0, -width % multiple), (0, 0))
-    image = np.pad(tile.image, padding, mode="symmetric")
-    with torch.inference_mode():
-        logits = network(as_input(image[None]).to(device_of(network)))[0, :, :height, :width]
-        return logits.float().softmax(dim=0).cpu().numpy()
+    return probabilities(network, tile.image, config["network"]["depth"])
 
 
 def instances(maps: np.ndarray, config: dict[str, Any]) -> np.ndarray:

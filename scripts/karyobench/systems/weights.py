@@ -2,11 +2,20 @@
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from karyobench.errors import KaryobenchError
+
+
+def read(path: str | Path) -> dict[str, torch.Tensor]:
+    """Tensors of a safetensors file by name. Raises KaryobenchError on a file that cannot be read as such."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise KaryobenchError(f"{path}: cannot be read as safetensors ({error}); train that experiment again") from None
 
 
 def load(network: nn.Module, path: str | Path, remedy: str) -> None:
@@ -15,11 +24,7 @@ def load(network: nn.Module, path: str | Path, remedy: str) -> None:
     Raises KaryobenchError on a file that cannot be read, and, with `remedy`, on weights that are not this network's,
     naming the first tensors that are missing, unknown or of another shape.
     """
-    try:
-        given = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise KaryobenchError(f"{path}: cannot be read as safetensors ({error}); train that experiment again") from None
-    wanted = network.state_dict()
+    given, wanted = read(path), network.state_dict()
     faults = [f"{name} is missing" for name in wanted if name not in given]
     faults += [f"{name} is not in the network" for name in given if name not in wanted]
     faults += [

@@ -22,22 +22,28 @@ log = logging.getLogger("karyobench")
 Tensors = dict[str, torch.Tensor]
 
 _NAME = "checkpoint.safetensors"
+_TENSORS = {"losses", "best_weights", "average"}
 
 
 @dataclass
 class Progress:
-    """How far a run is. losses: those since the last row of history; seconds: spent in earlier processes and this one.
+    """How far a run is.
 
-    best_step: the step whose weights had the lowest validation loss, with these weights; 0 before there is one.
+    seconds: spent in earlier processes and this one. clock: step and these seconds, about a hundred times. losses: of
+    each step. history: a row per validation, with `step`, `val_loss` and the system's measures. best_step: the step
+    whose weights had the lowest validation loss, with these weights; 0 before there is one. average: the moving average
+    of the weights; empty without `train.ema`.
     """
 
     step: int = 0
     seconds: float = 0.0
+    clock: list[tuple[int, float]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
     best_step: int = 0
     best_loss: float = float("inf")
     best_weights: Tensors = field(default_factory=dict)
+    average: Tensors = field(default_factory=dict)
 
 
 def save(
@@ -48,8 +54,10 @@ def save(
         **_prefixed("network", weights(network)),
         **_prefixed("optimizer", dict(_state(optimizer))),
         **_prefixed("best", progress.best_weights),
+        **_prefixed("average", {name: _stored(tensor) for name, tensor in progress.average.items()}),
+        "losses": torch.tensor(progress.losses, dtype=torch.float64),
     }
-    kept = {k: v for k, v in vars(progress).items() if k != "best_weights"}
+    kept = {name: value for name, value in vars(progress).items() if name not in _TENSORS}
     # One metadata key alone: safetensors writes several in no fixed order.
     with files.atomic(folder / _NAME) as partial:
         save_file(tensors, partial, {"karyobench": json.dumps({"identity": identity, "progress": kept})})
@@ -75,7 +83,12 @@ def resume(folder: Path, identity: dict[str, Any], network: nn.Module, optimizer
     network.load_state_dict(_under("network", tensors))
     _restore(optimizer, _under("optimizer", tensors))
     log.info("going on from the checkpoint of step %d", told["progress"]["step"])
-    return Progress(**told["progress"], best_weights=_under("best", tensors))
+    return Progress(
+        **told["progress"],
+        losses=tensors["losses"].tolist(),
+        best_weights=_under("best", tensors),
+        average=_under("average", tensors),
+    )
 
 
 def weights(network: nn.Module) -> Tensors:

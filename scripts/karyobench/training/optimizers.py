@@ -9,14 +9,23 @@ from torch import nn
 
 from karyobench.errors import KaryobenchError, nearest
 
-_OPTIMIZERS = {"adagrad": torch.optim.Adagrad, "adam": torch.optim.Adam}
+_OPTIMIZERS = {"adagrad": torch.optim.Adagrad, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 _WARM_UP = 0.1
 
 
 def optimizer_of(network: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
-    """Optimiser `train.optimizer` over all weights, with `weight_decay` as an L2 penalty."""
+    """Optimiser `train.optimizer` over all weights that are not frozen, with `weight_decay` as an L2 penalty.
+
+    `momentum` is for sgd alone.
+    """
     made = _named(_OPTIMIZERS, settings["optimizer"], "optimizer")
-    return made(network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"])
+    free = [weight for weight in network.parameters() if weight.requires_grad]
+    options = {"lr": settings["learning_rate"], "weight_decay": settings["weight_decay"]}
+    if settings["optimizer"] == "sgd":
+        options["momentum"] = settings["momentum"]
+    elif settings["momentum"]:
+        raise KaryobenchError(f"train.momentum: '{settings['optimizer']}' has none; remove it, or take sgd")
+    return made(free, **options)
 
 
 def learning_rate(step: int, steps: int, settings: dict[str, Any]) -> float:
@@ -36,7 +45,12 @@ def _cosine(step: int, steps: int) -> float:
     return (1 + math.cos(math.pi * (step - warm) / (steps - warm))) / 2
 
 
-_SCHEDULES: dict[str, Callable[[int, int], float]] = {"constant": _constant, "cosine": _cosine}
+def _thirds(step: int, steps: int) -> float:
+    """A tenth of it after each third of the steps."""
+    return 0.1 ** (3 * step // steps)
+
+
+_SCHEDULES: dict[str, Callable[[int, int], float]] = {"constant": _constant, "cosine": _cosine, "thirds": _thirds}
 
 
 def _named(known: dict[str, Any], name: str, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a training run leaves behind: weights, history, run record, model card."""
+"""What a training run leaves behind: weights, history, run record, model card with its curve."""
 
 import csv
 import io
@@ -6,16 +6,17 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import save_file
-from torch import nn
 
 from karyobench import VERSION, files
+from karyobench.training.card import card
 from karyobench.training.checkpoint import Progress, weights
+from karyobench.training.curve import drawn
+from karyobench.training.optimizers import learning_rate
+from karyobench.training.setup import Run
 
 _COLUMNS = ("step", "loss", "val_loss", "learning_rate")
 
@@ -28,80 +29,64 @@ class Outputs:
     history: Path
     run: Path
     card: Path
+    curve: Path
 
 
-def write(
-    outputs: Outputs,
-    config: dict[str, Any],
-    system: ModuleType,
-    network: nn.Module,
-    fabric: Fabric,
-    progress: Progress,
-    facts: dict[str, Any],
-) -> None:
+def write(outputs: Outputs, run: Run, progress: Progress, facts: dict[str, Any]) -> None:
     """Write all outputs of a finished run. facts: further entries of the run record."""
-    run = run_record(config, network, fabric, progress) | facts
+    told = run_record(run, progress) | facts
     with files.atomic(outputs.weights) as partial:
-        save_file(weights(network), partial)
-    files.write_text(outputs.history, history_csv(progress.history))
-    files.write_json(outputs.run, run)
-    files.write_text(outputs.card, card(system.TASK, run))
+        save_file(weights(run.network), partial)
+    files.write_text(outputs.history, history_csv(run, progress))
+    files.write_json(outputs.run, told)
+    files.write_text(outputs.curve, drawn(progress.losses, progress.history))
+    files.write_text(outputs.card, card(run.system.TASK, told, outputs.curve.name))
 
 
-def run_record(config: dict[str, Any], network: nn.Module, fabric: Fabric, progress: Progress) -> dict[str, Any]:
-    """How the weights came to be: budget, device, versions, configuration. `minutes` is the time spent in steps."""
-    on_gpu = fabric.device.type == "cuda"
+def run_record(run: Run, progress: Progress) -> dict[str, Any]:
+    """How the weights came to be: budget, device, versions, configuration. `minutes` is the time spent in steps.
+
+    clock: step and seconds until its end, about a hundred times. measures: those of the weights kept, on the validation
+    patches; empty where there are none.
+    """
+    device, config = run.fabric.device, run.config
+    on_gpu = device.type == "cuda"
+    kept = next((row for row in progress.history if row["step"] == progress.best_step), {})
     return {
         "experiment": config["experiment"],
         "seed": config["seed"],
         "steps": progress.step,
+        "planned_steps": run.planned,
+        "initial": config["initial"],
         "kept_step": progress.best_step,
         "kept": "lowest validation loss" if progress.best_weights else "last step: no validation patches",
-        "val_loss": progress.best_loss if progress.best_weights else None,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "device": torch.cuda.get_device_name(fabric.device) if on_gpu else "cpu",
+        "val_loss": kept.get("val_loss"),
+        "measures": {name: value for name, value in kept.items() if name not in _COLUMNS},
+        "parameters": sum(p.numel() for p in run.network.parameters()),
+        "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
         "precision": config["train"]["precision"] if on_gpu else "32-true",
+        "ranks": run.fabric.world_size,
         "threads": config["threads"],
         "minutes": progress.seconds / 60,
+        "clock": progress.clock,
         "software": _versions(),
         "config": config,
     }
 
 
-def history_csv(rows: list[dict[str, Any]]) -> str:
-    """CSV text of the history; a validation loss that was not measured is blank."""
+def history_csv(run: Run, progress: Progress) -> str:
+    """CSV text with a row per step; validation loss and the system's measures are blank where they were not taken."""
+    validated = {row["step"]: row for row in progress.history}
+    measures = sorted({name for row in progress.history for name in row} - set(_COLUMNS))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for row in rows:
-        values = (row[name] for name in _COLUMNS[1:])
-        writer.writerow([row["step"], *("" if value is None else format(value, ".6g") for value in values)])
+    writer.writerow([*_COLUMNS, *measures])
+    for step, loss in enumerate(progress.losses, start=1):
+        row = validated.get(step, {})
+        rate = learning_rate(step - 1, run.steps, run.settings)
+        values = [loss, row.get("val_loss"), rate, *(row.get(name) for name in measures)]
+        writer.writerow([step, *("" if value is None else format(value, ".6g") for value in values)])
     return stream.getvalue()
-
-
-def card(task: str, run: dict[str, Any]) -> str:
-    """Model card in Markdown."""
-    config = run["config"]
-    val_loss = "" if run["val_loss"] is None else f", validation loss {run['val_loss']:.4f}"
-    lines = [
-        f"# {run['experiment']}, seed {run['seed']}",
-        "",
-        f"{task}. {run['parameters']:,} parameters.",
-        "",
-        "| | |",
-        "|---|---|",
-        *(f"| data: {key} | {files.canonical(value)} |" for key, value in sorted(config["data"].items())),
-        f"| budget | {run['steps']} steps of {config['train']['batch']} patches |",
-        f"| weights kept | step {run['kept_step']} ({run['kept']}{val_loss}) |",
-        f"| trained on | {run['device']}, {run['precision']}, {run['minutes']:.1f} minutes |",
-        f"| software | {', '.join(f'{name} {number}' for name, number in sorted(run['software'].items()))} |",
-        "",
-        "For research: comparisons between methods, not diagnosis. The weights know only the stain, the scale and the "
-        "tissue of the data above. The whole configuration, the code's fingerprint and the hash of the training data "
-        "stand in `run.json` beside this card.",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def _versions() -> dict[str, str]:

@@ -1,5 +1,7 @@
 """What a training run stands on: network, optimiser, device, precision, deterministic kernels."""
 
+import logging
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,20 +10,26 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning_fabric.strategies import DDPStrategy
 from torch import nn
 
 from karyobench.errors import KaryobenchError, nearest
 from karyobench.systems import registry, weights
+from karyobench.training import ranks
 from karyobench.training.optimizers import optimizer_of
 
 SETTINGS = (
     "augment",
     "batch",
     "checkpoint_every",
+    "clip",
+    "ema",
     "learning_rate",
+    "momentum",
     "optimizer",
     "precision",
+    "ranks",
     "schedule",
     "validate_every",
     "weight_decay",
@@ -30,8 +38,14 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Run:
-    """What stays the same from step to step. model: the network as Fabric wraps it for its device and precision."""
+    """What stays the same from step to step.
 
+    planned: training steps that the budget asks for; steps: those that `max_steps` leaves of them. model: the network
+    as Fabric wraps it for its device, precision and ranks.
+    """
+
+    planned: int
+    steps: int
     config: dict[str, Any]
     system: ModuleType
     fabric: Fabric
@@ -44,15 +58,21 @@ class Run:
         """The `train` section."""
         return self.config["train"]
 
-    @property
-    def steps(self) -> int:
-        """Budget of training steps."""
-        return self.config["budget"]["steps"]
+
+def planned_steps(config: dict[str, Any], patches: int) -> int:
+    """Training steps of the experiment's `budget`, {steps} or {epochs}, with so many training patches."""
+    budget = config["budget"]
+    return budget["steps"] if "steps" in budget else math.ceil(budget["epochs"] * patches / config["train"]["batch"])
 
 
-def set_up(config: dict[str, Any], init: str | Path | None = None) -> Run:
-    """Network, optimiser and device of a run: CUDA where there is one, with the configured precision, else the CPU."""
+def set_up(config: dict[str, Any], patches: int, init: str | Path | None = None) -> Run:
+    """Network, optimiser and device of a run: CUDA where there is one, with the configured precision, else the CPU.
+
+    patches: how many there are to train on. init: weights to start from. `budget: {max_steps}` caps the budget.
+    """
     _check(config["train"])
+    planned = planned_steps(config, patches)
+    steps = min(planned, config["budget"].get("max_steps", planned))
     on_gpu = torch.cuda.is_available()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's matrix products are deterministic only so
     torch.set_num_threads(config["threads"])
@@ -62,14 +82,44 @@ def set_up(config: dict[str, Any], init: str | Path | None = None) -> Run:
     system = registry.load(config["module"])
     network = system.build(config)
     if init is not None:
-        weights.load(network, init, "init_from must name an experiment of the same system and `network`")
-    precision = config["train"]["precision"] if on_gpu else "32-true"
-    # A job of a cluster is one process; Fabric would otherwise take it for a part of a larger one.
-    accelerator = "cuda" if on_gpu else "cpu"
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=[LightningEnvironment()])
+        _start_from(system, network, init, config)
+    fabric = _fabric(config["train"], on_gpu)
     optimizer = optimizer_of(network, config["train"])
     model, _ = fabric.setup(network, optimizer)
-    return Run(config, system, fabric, network, model, optimizer)
+    return Run(planned, steps, config, system, fabric, network, model, optimizer)
+
+
+def _fabric(settings: dict[str, Any], on_gpu: bool) -> Fabric:
+    """Fabric of one process, or of this rank among `train.ranks`, which has then met the others."""
+    count = settings["ranks"]
+    device = {"accelerator": "cuda" if on_gpu else "cpu", "precision": settings["precision"] if on_gpu else "32-true"}
+    if count == 1:
+        # A job of a cluster is one process; Fabric would otherwise take it for a part of a larger one.
+        return Fabric(devices=1, plugins=[LightningEnvironment()], **device)
+    here = ranks.on_this_machine(count)
+    if on_gpu and torch.cuda.device_count() < here:
+        seen = torch.cuda.device_count()
+        raise KaryobenchError(f"{here} ranks need as many GPUs, and {seen} is here; CUDA_VISIBLE_DEVICES= hides it")
+    # Detectors leave heads unused in steps without objects. Also, buckets of gradients then stay as they are from the
+    # first step on, so that a run that goes on sums in the same order.
+    strategy = DDPStrategy(find_unused_parameters=True)
+    fabric = Fabric(
+        devices=here, num_nodes=count // here, strategy=strategy, plugins=[TorchElasticEnvironment()], **device
+    )
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    fabric.launch()
+    return fabric
+
+
+def _start_from(system: ModuleType, network: nn.Module, init: str | Path, config: dict[str, Any]) -> None:
+    """Fill a network with the weights of a file: as the system adopts them, or else only if all of them fit."""
+    if not hasattr(system, "adopt"):
+        weights.load(network, init, "init_from must name an experiment of the same system and `network`")
+        return
+    try:
+        system.adopt(network, weights.read(init), config)
+    except KaryobenchError as error:
+        raise KaryobenchError(f"{init}: {error}") from None
 
 
 def _check(settings: dict[str, Any]) -> None:
@@ -78,3 +128,5 @@ def _check(settings: dict[str, Any]) -> None:
         raise KaryobenchError(
             f"the system's section `train`: the key '{key}' is {'unknown' if hint else 'missing'}{hint}"
         )
+    if settings["batch"] % settings["ranks"]:
+        raise KaryobenchError(f"train.batch: {settings['batch']} patches cannot be shared by {settings['ranks']} ranks")
