@@ -50,6 +50,15 @@ def test_rows_of_all_and_of_each_attribute_value() -> None:
     assert rows["organ", "liver"]["images"] == 1
 
 
+def test_rows_of_two_attributes_together() -> None:
+    kept = {"box": [0, 0, 9, 9], "image_type": "he"}
+    known = {"a": ("benign", 40), "b": ("benign", 100), "c": ("malignant", 40), "d": ("benign", 40)}
+    images = {name: {**kept, "label": label, "magnification": power} for name, (label, power) in known.items()}
+    images["e"] = {**kept, "magnification": 40}
+    rows = {row["value"]: row["images"] for row in made(images=images)["rows"] if row["by"] == "magnification+label"}
+    assert rows == {"100 benign": 1, "40 benign": 2, "40 malignant": 1}
+
+
 @pytest.mark.parametrize(("objects", "empty"), [("classes", None), ("vessels", 1)])
 def test_what_has_no_objects_counts_none(objects: str, empty: int | None) -> None:
     kept = ("box", "image_type") if objects == "classes" else ("box", "image_type", "n_instances")

@@ -68,7 +68,7 @@ def test_every_fact_is_whole() -> None:
     keys = [(fact["table"], fact["name"], fact["what"]) for fact in facts]
     assert len(set(keys)) == len(keys)
     for fact in facts:
-        assert fact["table"] in ("survey", "p-rcnn")
+        assert fact["table"] in ("survey", "p-rcnn", "breakhis")
         assert fact["what"] in datasets.CSV_COLUMNS
         assert fact["what"] == "stain" or float(fact["stated"]) > 0
         assert fact["dataset"]
@@ -89,6 +89,15 @@ def test_facts_of_the_papers() -> None:
     assert sum(int(rows[name]["stated"]["objects"]) for name in ("ISBI1", "ISBI2")) == 1831 + 2178
     assert (rows["ISBI2"]["by"], rows["ISBI2"]["value"]) == ("collection", "NIH3T3")
     assert rows["Kumar"]["stated"]["images"] == "44"
+
+
+def test_facts_of_breakhis_add_up() -> None:
+    stated = {(row["by"], row["value"]): int(row["stated"]["images"]) for row in datasets.published({"breakhis"})}
+    powers = ("40", "100", "200", "400")
+    for label in ("benign", "malignant"):
+        parts = [stated["magnification+label", f"{power} {label}"] for power in powers]
+        assert sum(parts) == stated["label", label]
+    assert sum(stated["magnification", power] for power in powers) == stated["all", "all"] == 7909
 
 
 def test_the_table_of_all_datasets() -> None:

@@ -10,8 +10,8 @@ from karyobench.datasets.image_types import KMEANS
 
 Attributes = dict[str, Any]
 
-BY = ("image_type", "collection", "organ", "label", "part")
-"""Attributes by whose values a dataset is counted, where its images have them."""
+BY = ("image_type", "collection", "organ", "label", "magnification", "magnification+label", "part")
+"""Attributes by whose values a dataset is counted, where its images have them; `a+b` is both together."""
 
 
 def summarise(
@@ -30,9 +30,10 @@ def summarise(
     rows = [_row("all", "all", list(images.values()), objects)]
     for key in BY:
         groups = defaultdict(list)
+        names = key.split("+")
         for about in images.values():
-            if key in about:
-                groups[str(about[key])].append(about)
+            if all(name in about for name in names):
+                groups[" ".join(str(about[name]) for name in names)].append(about)
         rows += [_row(key, value, groups[value], objects) for value in sorted(groups)]
     return {
         "dataset": record["dataset"],

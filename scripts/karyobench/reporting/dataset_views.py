@@ -1,4 +1,4 @@
-"""Tables of a study's datasets for people: what each holds, beside the survey's and the P-RCNN paper's table."""
+"""Tables of a study's datasets for people: what each holds, beside the papers' tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -35,7 +35,13 @@ def views(config: Mapping[str, Any], summaries: Sequence[Record], facts: Path = 
     """
     by_name = {summary["dataset"]: summary for summary in summaries}
     rows = published(by_name, facts)
-    tables = [_overall(summaries), _typing(summaries), _survey(rows, by_name), _prcnn(rows, by_name)]
+    tables = [
+        _overall(summaries),
+        _typing(summaries),
+        _survey(rows, by_name),
+        _prcnn(rows, by_name),
+        _breakhis(rows, by_name),
+    ]
     return {"tables": [table for table in tables if len(table.cells) > 1], "sources": _sources(config)}
 
 
@@ -119,6 +125,12 @@ def _prcnn(rows: Sequence[Record], summaries: Mapping[str, Record]) -> Table:
     return Table("P-RCNN paper, table 1", text, [header, *cells], "l" + "r" * len(_PRCNN) + "t")
 
 
+def _breakhis(rows: Sequence[Record], summaries: Mapping[str, Record]) -> Table:
+    text = "The VGG16 paper's table of BreakHis: images by magnification and class."
+    cells = _beside([row for row in rows if row["table"] == "breakhis"], summaries, _image_cells)
+    return Table("VGG16 paper, table 1", text, [["images of", "images", _LAST], *cells], "lrt")
+
+
 def _beside(
     rows: Sequence[Record], summaries: Mapping[str, Record], cells: Callable[[Mapping[str, Any]], list[str]]
 ) -> Cells:
@@ -137,6 +149,10 @@ def _survey_cells(values: Mapping[str, Any]) -> list[str]:
     sides = [_range(values.get(f"{side}_min"), values.get(f"{side}_max")) for side in ("width", "height")]
     pixels = " x ".join(sides) if "width_min" in values else "–"
     return [pixels, _cell(values.get("images")), values.get("stain") or "–"]
+
+
+def _image_cells(values: Mapping[str, Any]) -> list[str]:
+    return [_cell(values.get("images"))]
 
 
 def _prcnn_cells(values: Mapping[str, Any]) -> list[str]:
