@@ -47,7 +47,6 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     """
     args = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     limit_threads(getattr(args, "config", {}).get("threads", 1))
     keep_compiled_code()
     die_with_workflow()

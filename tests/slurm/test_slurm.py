@@ -9,8 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from safetensors.numpy import load_file
 
+import plain_system
 import smoke
 
 pytestmark = pytest.mark.slurm
@@ -64,7 +68,7 @@ def untrained(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished study in which everything from training on is gone."""
     workdir = tmp_path / "study"
     shutil.copytree(finished, workdir, symlinks=True)
-    for lost in ("models", "predictions", "instances", "metrics", "leaderboards", "site", "logs"):
+    for lost in ("models", "predictions", "merged", "metrics", "leaderboards", "site", "logs"):
         shutil.rmtree(workdir / "results" / lost)
     return workdir
 
@@ -83,6 +87,36 @@ def test_the_study_gives_the_local_leaderboard_and_only_gpu_systems_hold_gpus(cl
     assert on_gpu == {name for name in held if re.match("(train|predict)_.*unet3-smoke", name)}
     assert len(on_gpu) == 2
     assert not any("gres" in allocated for name, allocated in held.items() if name not in on_gpu)
+
+
+def test_ranks_on_one_node_or_two_train_the_model_that_one_process_trains(cluster, untrained):
+    shutil.copy(plain_system.__file__, untrained / "plain.py")
+    shapes = {"plain-1": (1, 1), "plain-2": (2, 1), "plain-2-nodes": (2, 2)}
+    config = smoke.read_config(untrained)
+    for name, (ranks, nodes) in shapes.items():
+        train = {"batch": 4, "optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1, "ranks": ranks}
+        system = {"module": "plain.py", "network": {"width": 8}, "train": train}
+        system["resources"] = {"gpu": 1, "mem_mb": 1500, "runtime": 10, "nodes": nodes}
+        config["systems"][name] = system
+        config["experiments"][name] = {"system": name, "patches": "smoke-64", "budget": {"steps": 12}}
+    smoke.write_config(untrained, config)
+    models = {name: untrained / "results" / "models" / name / "1" for name in shapes}
+    targets = [str(model.relative_to(untrained) / "weights.safetensors") for model in models.values()]
+    done = smoke.run(untrained, *targets, *ON_SLURM, env=cluster)
+    assert done.returncode == 0, done.stdout
+
+    losses = {name: pd.read_csv(model / "history.csv")["loss"] for name, model in models.items()}
+    weights = {name: load_file(model / "weights.safetensors") for name, model in models.items()}
+    for name in ("plain-2", "plain-2-nodes"):
+        np.testing.assert_allclose(losses[name], losses["plain-1"], rtol=1e-5)
+        for key, tensor in weights["plain-1"].items():
+            np.testing.assert_allclose(weights[name][key], tensor, rtol=1e-4, atol=1e-6)
+
+    wait_until(lambda: len(records(cluster, untrained)) == 3)
+    held = {name.removeprefix("train_wildcards_"): text for name, text in records(cluster, untrained).items()}
+    facts = {name: {"node=2", "gres/gpu=1", "gres/gpu=2"} & set(text.split(",")) for name, text in held.items()}
+    one, several, spread = {"gres/gpu=1"}, {"gres/gpu=2"}, {"gres/gpu=2", "node=2"}
+    assert facts == {"plain-1_1": one, "plain-2_1": several, "plain-2-nodes_1": spread}
 
 
 def test_a_failing_job_shows_its_log(cluster, untrained):

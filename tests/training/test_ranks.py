@@ -78,7 +78,8 @@ def test_two_ranks_learn_what_one_learns(study):
     study.config["train"] |= {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.2}
     one = study.train("one")
     study.config["train"]["ranks"] = 2
-    done = run(study, "two")
+    command = [*study.command("two"), "--ranks-per-node", "1"]  # tells of nodes, and here is only one
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     two = study.outputs("two")
     columns = [np.genfromtxt(outputs.history, delimiter=",", skip_header=1) for outputs in (one, two)]

@@ -2,13 +2,15 @@
 
 import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 _INK, _PAPER, _FAINT, _FIRST, _SECOND = "#010203", "#fdfefd", "#8b8f94", "#1f6f8b", "#d08a1d"
 # Colours that the page may set: the figure keeps a readable default when it is opened on its own.
@@ -18,6 +20,8 @@ _STYLE = {"svg.fonttype": "none", "svg.hashsalt": "karyobench", "font.size": 9, 
 _STYLE |= dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), _INK)
 _STYLE |= {"axes.spines.top": False, "axes.spines.right": False, "grid.color": _FAINT, "grid.alpha": 0.35}
 _WIDTH = 4.8
+_DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+_POINTS, _MARKED = 400, 60
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,35 @@ class Interval:
 
 @dataclass(frozen=True)
 class Curve:
-    """Losses of one training run: steps, loss and validation loss (NaN where it was not measured), equally long."""
+    """One training run: steps, loss, validation loss and the system's measures by name, equally long.
+
+    NaN where a step has no such value.
+    """
 
     label: str
     steps: Sequence[float]
     loss: Sequence[float]
     val_loss: Sequence[float]
+    measures: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Loss of one training run at seconds from its start, and when it first was as low as a level."""
+
+    label: str
+    seconds: Sequence[float]
+    loss: Sequence[float]
+    reached: float
+
+
+@dataclass(frozen=True)
+class Roc:
+    """A ROC curve: false and true positive rates from (0, 0) to (1, 1), NaN where there are no such images."""
+
+    label: str
+    false_rates: Sequence[float]
+    true_rates: Sequence[float]
 
 
 def score_intervals(name: str, label: str, intervals: Sequence[Interval]) -> str:
@@ -57,17 +84,83 @@ def score_intervals(name: str, label: str, intervals: Sequence[Interval]) -> str
 
 
 def training_curves(name: str, runs: Sequence[Sequence[Curve]]) -> str:
-    """SVG with one panel per experiment (losses of different systems do not compare), its seeds drawn together."""
+    """SVG with panels for each experiment, its seeds drawn together: the losses, then each measure of validation.
+
+    Losses of different systems do not compare, so experiments share no panel.
+    """
+    panels = [(curves, what) for curves in runs for what in (None, *curves[0].measures)]
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH, 1.75 * len(runs) + 0.2), layout="constrained")
-        for axes, curves in zip(figure.subplots(len(runs), squeeze=False)[:, 0], runs, strict=True):
-            axes.set_title(curves[0].label, loc="left", fontsize=9, parse_math=False)
-            axes.grid(axis="y")
-            for curve in curves:
-                _curve(axes, curve)
-            axes.set_ylabel("loss")
-            _label_ends(axes)
+        figure = Figure(figsize=(_WIDTH, 1.75 * len(panels) + 0.2), layout="constrained")
+        for axes, (curves, what) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
+            _panel(axes, curves, what)
         axes.set_xlabel("training step")
+        return _svg(figure, name)
+
+
+def _panel(axes: Axes, curves: Sequence[Curve], measure: str | None) -> None:
+    """One measure, or the losses, of some runs."""
+    axes.grid(axis="y")
+    axes.set_ylabel(measure or "loss")
+    for curve in curves:
+        if measure is None:
+            _line(axes, curve.steps, curve.loss, _FIRST, "training")
+            _line(axes, curve.steps, curve.val_loss, _SECOND, "validation", "o")
+        else:
+            _line(axes, curve.steps, curve.measures[measure], _SECOND, "validation", "o")
+    if measure is None:
+        axes.set_title(curves[0].label, loc="left", fontsize=9, parse_math=False)
+        _label_ends(axes)
+
+
+def loss_against_time(name: str, runs: Sequence[Timed], level: float) -> str:
+    """SVG of losses against time; a mark on each where it first is as low as `level`."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 3.0), layout="constrained")
+        axes = figure.add_subplot(xlabel="seconds of training", ylabel="training loss, smoothed")
+        axes.grid(axis="y")
+        axes.axhline(level, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
+        for number, run in enumerate(runs):
+            colour, style = (_FIRST, _SECOND, _INK)[number % 3], _DASHES[number // 3 % len(_DASHES)]
+            axes.plot(run.seconds, run.loss, color=colour, linestyle=style, linewidth=1.4, label=run.label)
+            axes.plot([run.reached], [level], "o", color=colour, markersize=5)
+        axes.legend(frameon=False, fontsize=8, loc="upper right")
+        return _svg(figure, name)
+
+
+def roc_curves(name: str, drawn: Sequence[Roc]) -> str:
+    """SVG of ROC curves in one square, with the diagonal of a system that guesses; areas stand in the legend."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, _WIDTH), layout="constrained")
+        axes = figure.add_subplot(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+        axes.set(xlabel="false positive rate", ylabel="true positive rate")
+        axes.grid()
+        axes.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
+        for number, one in enumerate(drawn):
+            area = np.trapezoid(one.true_rates, one.false_rates)
+            colour, style = (_FIRST, _SECOND, _INK)[number % 3], _DASHES[number // 3 % len(_DASHES)]
+            label = f"{one.label}: {area:.3f}"
+            axes.plot(one.false_rates, one.true_rates, color=colour, linestyle=style, linewidth=1.6, label=label)
+        axes.legend(frameon=False, fontsize=8, loc="lower right", title="area under the curve", title_fontsize=8)
+        return _svg(figure, name)
+
+
+def confusion_matrix(name: str, table: pd.DataFrame) -> str:
+    """SVG of a table of counts by true (rows) and told class, each cell as dark as its share of its row."""
+    counts = table.to_numpy(float)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 0.55 * len(table) + 1.0), layout="constrained")
+        axes = figure.add_subplot(xlim=(-0.5, counts.shape[1] - 0.5), ylim=(len(table) - 0.5, -0.5))
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_xticks(range(counts.shape[1]), table.columns, parse_math=False)
+        axes.set_yticks(range(len(table)), table.index, parse_math=False)
+        axes.set(xlabel="told class", ylabel="true class")
+        for (row, column), share in np.ndenumerate(shares):
+            colour = _FIRST if table.columns[column] == table.index[row] else _SECOND
+            axes.add_patch(Rectangle((column - 0.47, row - 0.46), 0.94, 0.92, color=colour, alpha=0.08 + 0.5 * share))
+            told = f"{counts[row, column]:.0f} ({100 * share:.1f} %)"
+            axes.text(column, row, told, ha="center", va="center")
         return _svg(figure, name)
 
 
@@ -82,21 +175,15 @@ def _interval(axes: Axes, row: int, one: Interval) -> None:
     axes.text(0, row - 0.22, told, transform=axes.get_yaxis_transform(), va="bottom", parse_math=False)
 
 
-def _curve(axes: Axes, curve: Curve) -> None:
-    for values, colour, style, label in (
-        (curve.loss, _FIRST, "-", "training"),
-        (curve.val_loss, _SECOND, "o-", "validation"),
-    ):
-        known = np.isfinite(values)
-        axes.plot(
-            np.asarray(curve.steps)[known],
-            np.asarray(values)[known],
-            style,
-            color=colour,
-            label=label,
-            linewidth=1.4,
-            markersize=3,
-        )
+def _line(
+    axes: Axes, steps: Sequence[float], values: Sequence[float], colour: str, label: str, marker: str | None = None
+) -> None:
+    """A line through the finite values, as means of neighbours where there are more than an eye can tell apart."""
+    known = np.flatnonzero(np.isfinite(values))
+    parts = np.array_split(known, min(len(known), _POINTS)) if len(known) else []
+    points = [[np.mean(np.asarray(of)[part]) for part in parts] for of in (steps, values)]
+    marker = marker if len(parts) <= _MARKED else None
+    axes.plot(*points, marker=marker, color=colour, label=label, linewidth=1.4, markersize=3)
 
 
 def _label_ends(axes: Axes) -> None:

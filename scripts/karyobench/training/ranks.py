@@ -30,8 +30,8 @@ def launch(count: int, threads: int, launcher: str, per_node: int | None) -> boo
     """Start `count` ranks of the running script and wait until all have ended well.
 
     False, at once, where nothing is to be started: one process does all, or this one is a rank, which now knows its
-    place. launcher: `local`, or `srun` in a SLURM job of so many tasks, which takes this process's place. per_node:
-    ranks on each node, each with `threads` processors; all on one unless told. No rank outlives this process.
+    place. launcher: `local`, or `srun` in a SLURM job of so many tasks, which takes this process's place: `per_node`
+    ranks on each node (all on one unless told), each with `threads` processors. No rank outlives this process.
     Raises KaryobenchError when a rank fails; the others are ended then.
     """
     if count == 1:
@@ -39,7 +39,7 @@ def launch(count: int, threads: int, launcher: str, per_node: int | None) -> boo
     if _MARK in os.environ:
         _join(os.environ[_MARK])
         return False
-    here = per_node or count
+    here = count if launcher == "local" else per_node or count
     places = {_MARK: launcher, "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(here), "MASTER_PORT": _free_port()}
     places["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # each rank would warn that it looks for unused weights
     if launcher == "srun":
