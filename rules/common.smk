@@ -23,6 +23,7 @@ wildcard_constraints:
     dataset=r"[\w.-]+(@[\w.-]+)?",
     stain=r"[\w.-]+",
     patches=r"[\w.-]+",
+    pretrained=r"[\w.-]+",
     experiment=r"[\w.-]+",
     leaderboard=r"[\w.-]+",
     study=r"[\w.-]+",
@@ -32,6 +33,7 @@ wildcard_constraints:
 localrules:
     all,
     download,
+    pretrained,
 
 
 onstart:

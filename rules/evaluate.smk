@@ -2,7 +2,7 @@ rule evaluate:
     input:
         truth=catalogue.ingested_dataset,
         split=paths.SPLIT,
-        instances=paths.INSTANCES,
+        merged=paths.MERGED,
     output:
         counts=paths.METRICS,
     log:
@@ -20,4 +20,4 @@ rule evaluate:
         code=catalogue.code("evaluate"),
     shell:
         "python scripts/evaluate.py --config {params.config:q} --truth {input.truth} --split {input.split}"
-        " --instances {input.instances} --output {output.counts} 2>&1 | tee {log}"
+        " --merged {input.merged} --output {output.counts} 2>&1 | tee {log}"

@@ -1,3 +1,27 @@
+rule export:
+    input:
+        weights=catalogue.trained_weights,
+        patches=catalogue.patches,
+    output:
+        network=paths.EXPORTED,
+    log:
+        paths.log("export", "experiment", "seed"),
+    benchmark:
+        paths.benchmark("export", "experiment", "seed")
+    conda:
+        "../envs/torch.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=catalogue.resource("mem_mb"),
+        runtime=catalogue.resource("runtime"),
+    params:
+        config=catalogue.slice("export"),
+        code=catalogue.code("export"),
+    shell:
+        "python scripts/export.py --config {params.config:q} --weights {input.weights} --patches {input.patches}"
+        " --output {output.network} 2>&1 | tee {log}"
+
+
 rule predict:
     input:
         images=catalogue.test_images,
@@ -14,7 +38,7 @@ rule predict:
         "../envs/torch.yaml"
     threads: config["threads"]
     resources:
-        gpu=catalogue.resource("gpu"),
+        gpu=catalogue.prediction_gpu,
         mem_mb=catalogue.resource("mem_mb"),
         runtime=catalogue.resource("runtime"),
     params:
@@ -29,7 +53,7 @@ rule merge:
     input:
         predictions=paths.PREDICTIONS,
     output:
-        instances=paths.INSTANCES,
+        merged=paths.MERGED,
     log:
         paths.log("merge", "experiment", "seed", "dataset"),
     benchmark:
@@ -45,4 +69,4 @@ rule merge:
         code=catalogue.code("merge"),
     shell:
         "python scripts/merge.py --config {params.config:q} --predictions {input.predictions}"
-        " --output {output.instances} 2>&1 | tee {log}"
+        " --output {output.merged} 2>&1 | tee {log}"

@@ -1,4 +1,4 @@
-"""Count, per image, how instance maps agree with the truth: the sufficient counts of every score."""
+"""Count, per image, how instance maps or classes agree with the truth: the sufficient counts of every score."""
 
 import argparse
 
@@ -10,7 +10,7 @@ def main(args: argparse.Namespace) -> None:
     from karyobench.metrics.counts import write_counts
     from karyobench.metrics.evaluate import evaluate
 
-    write_counts(args.output, evaluate(args.truth, args.split, args.instances, args.config))
+    write_counts(args.output, evaluate(args.truth, args.split, args.merged, args.config))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -18,7 +18,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = cli.parser(__doc__)
     parser.add_argument("--truth", required=True, metavar="H5", help="the dataset with its truth")
     parser.add_argument("--split", required=True, metavar="CSV", help="split of each image")
-    parser.add_argument("--instances", required=True, metavar="H5", help="instance maps to score")
+    parser.add_argument("--merged", required=True, metavar="H5", help="instance maps or class probabilities to score")
     parser.add_argument("--output", required=True, metavar="CSV", help="counts per image")
     return parser
 

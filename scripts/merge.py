@@ -1,8 +1,8 @@
-"""Make one instance map per image from the predictions of its tiles.
+"""Make one instance map, or one probability per class, of each image from the predictions of its tiles.
 
 The configuration slice is the system's "module" and "instances". Example:
   python scripts/merge.py --config '{"module":"oracle_truth","instances":{"min_edge":3}}'
-    --predictions results/predictions/truth/1/hgsc.h5 --output results/instances/truth/1/hgsc.h5
+    --predictions results/predictions/truth/1/hgsc.h5 --output results/merged/truth/1/hgsc.h5
 """
 
 import argparse
@@ -21,7 +21,7 @@ def arguments() -> argparse.ArgumentParser:
     """The step's command line."""
     parser = cli.parser(__doc__)
     parser.add_argument("--predictions", required=True, metavar="H5", help="tile predictions of one system")
-    parser.add_argument("--output", required=True, metavar="H5", help="instance maps to write")
+    parser.add_argument("--output", required=True, metavar="H5", help="instance maps or probabilities to write")
     return parser
 
 

@@ -39,7 +39,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     datasets = {name: catalogue.config["datasets"][name] for name in catalogue.datasets}
-    print(plan.render(plan.jobs(dry.stdout + dry.stderr), datasets, Path.cwd()))
+    pretrained = {name: catalogue.config["pretrained"][name] for name in catalogue.pretrained}
+    print(plan.render(plan.jobs(dry.stdout + dry.stderr), datasets, pretrained, Path.cwd()))
     return 0
 
 

@@ -68,7 +68,7 @@ def board(
     facts = {"truth": truth, "image_type": "he", "mpp": 0.5, "licence": "invented licence", "citation": "Invented 2020"}
     config = {"name": name, "dataset": name, "split": "test", "published": published, "metrics": METRICS}
     config |= {"dataset_facts": facts, "rows": rows, "images": dataset}
-    return config | _tables(config)
+    return config | tables(config)
 
 
 def study(name: str, leaderboards: list[dict[str, Any]]) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _row(
     steps, system = trained.get(experiment, 0), experiment.split("-")[0]
     folder = files.digest(experiment)[:8]
     model, data = Path(f"results/models/{folder}/{seed}"), files.digest(name)[:8]
-    maps, metrics = f"results/instances/{folder}/{seed}/{data}.h5", f"results/metrics/{folder}/{seed}/{data}.csv"
+    maps, metrics = f"results/merged/{folder}/{seed}/{data}.h5", f"results/metrics/{folder}/{seed}/{data}.csv"
     with create_hdf5(maps) as file:
         for image, labels in predictions.items():
             if labels is not None:
@@ -105,13 +105,14 @@ def _row(
     if steps:
         _write_training(model, steps, seed)
     return {
-        **{"experiment": experiment, "seed": seed, "system": system, "task": TASK, "steps": steps},
+        **{"experiment": experiment, "seed": seed, "system": system, "task": TASK},
         **{
             "metrics": metrics,
-            "instances": maps,
+            "merged": maps,
             "config": {"system": {"module": system}, "experiment": {"seed": seed}},
         },
         "run": str(model / "run.json") if steps else None,
+        "initial": "scratch",
         "history": str(model / "history.csv") if steps else None,
         "weights": str(model / "weights.safetensors") if steps else None,
     }
@@ -129,7 +130,8 @@ def _counts(
 
 
 def _write_training(model: Path, steps: int, seed: int) -> None:
-    run = {"device": "cpu", "minutes": 4.25, "steps": steps, "software": {"torch": "2.13.0"}, "config": {"seed": seed}}
+    run = {"device": "cpu", "minutes": 4.25, "ranks": 1, "steps": steps, "software": {"torch": "2.13.0"}}
+    run |= {"config": {"seed": seed}}
     run |= {"kept_step": steps, "parameters": 1234567, "precision": "32-true", "patches": files.digest(f"{model}")}
     files.write_text(model / "run.json", json.dumps(run))
     files.write_text(model / "weights.safetensors", f"invented weights of seed {seed}")
@@ -140,7 +142,7 @@ def _write_training(model: Path, steps: int, seed: int) -> None:
     history.to_csv(model / "history.csv", index=False)
 
 
-def _tables(config: dict[str, Any]) -> dict[str, str]:
+def tables(config: dict[str, Any]) -> dict[str, str]:
     """Write every file of the leaderboard as its step does; path of each kind."""
     rows = config["rows"]
     read = runs.load(config, [r["metrics"] for r in rows], [r["run"] for r in rows if r["run"]], config["images"])

@@ -9,6 +9,7 @@ import pytest
 import corruption
 from karyobench.datasets import receipts, store
 from karyobench.datasets.receipts import Origin
+from karyobench.datasets.sources import Owner
 from karyobench.errors import KaryobenchError
 from karyobench.patches.pack import pack
 from karyobench.patches.reading import reading
@@ -101,7 +102,9 @@ def test_damaged_patches_are_told(dataset: Path, tmp_path: Path) -> None:
 
 def test_receipts_that_are_damaged(tmp_path: Path) -> None:
     receipt = tmp_path / "source.json"
-    receipts.write(receipt, "d", {"url": "https://example.org/a.zip"}, {}, Origin("official", verified=True))
+    receipts.write(
+        receipt, Owner("datasets", "d"), {"url": "https://example.org/a.zip"}, {}, Origin("official", verified=True)
+    )
     data = receipt.read_bytes()
     for text in (*(data[:size] for size in range(0, len(data) - 2, 7)), b"[]", b"3", b"null", b"{}", b"\xff"):
         receipt.write_bytes(text)

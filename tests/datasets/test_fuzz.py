@@ -15,6 +15,7 @@ import corruption
 from karyobench.datasets import readers, receipts, store
 from karyobench.datasets.ingest import ingest
 from karyobench.datasets.receipts import Origin
+from karyobench.datasets.sources import Owner
 from karyobench.errors import KaryobenchError
 
 READERS = sorted(path.stem for path in Path(readers.__file__).parent.glob("*.py") if path.stem != "__init__")
@@ -74,7 +75,9 @@ def outcome(record: dict[str, Any], raw: dict[str, bytes], folder: Path) -> str 
         (receipt.parent / name).parent.mkdir(parents=True, exist_ok=True)
         (receipt.parent / name).write_bytes(data)
     found = {name: receipts.entry(receipt.parent / name) for name in raw}
-    receipts.write(receipt, "d", {"url": "https://example.org/a.zip"}, found, Origin("official", verified=True))
+    receipts.write(
+        receipt, Owner("datasets", "d"), {"url": "https://example.org/a.zip"}, found, Origin("official", verified=True)
+    )
     before, output, summary = files_in(Path.cwd()), folder / "d.h5", folder / "d.json"
     told = None
     try:

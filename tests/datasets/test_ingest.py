@@ -158,6 +158,19 @@ def test_the_summary_tells_counts_findings_and_what_differs_from_published_ones(
     assert [stated["why"] for stated in found["published"]] == ["", "four were withdrawn"]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [({"label": "bening"}, "of class 'bening'.*did you mean 'benign'"), ({}, "has no class")],
+)
+def test_an_image_of_no_listed_class_is_refused(
+    monkeypatch: pytest.MonkeyPatch, workdir: Path, attributes: dict[str, Any], told: str
+) -> None:
+    about = {"source_file": "a", **attributes}
+    item = drawn("a", (200, 90, 160), instances=None, attributes=about)
+    with pytest.raises(KaryobenchError, match=f"image 'a' .*{told}"):
+        run_fields(monkeypatch, [item], objects="classes", classes=["benign", "malignant"])
+
+
 def test_a_class_alone_is_truth(monkeypatch: pytest.MonkeyPatch, workdir: Path) -> None:
     about = {"source_file": "a", "label": "benign"}
     found = run_fields(monkeypatch, [drawn("a", (200, 90, 160), instances=None, attributes=about)], objects="classes")

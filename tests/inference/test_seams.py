@@ -168,6 +168,38 @@ def test_vertical_seams_come_before_horizontal_ones():
     assert united.tolist() == [[0, 0, 1, 1, 1, 1, 1, 0], [0, 0, 2, 0, 1, 1, 1, 0]]
 
 
+@settings(max_examples=100, deadline=None)
+@given(cut_maps())
+def test_without_an_edge_tiles_stay_apart(made):
+    tiles, height, width = made
+    apart = unite(tiles, height, width, None)
+    assert apart.max() == sum(len(np.unique(labels[labels > 0])) for _, labels in tiles)
+    assert np.array_equal(apart, unite(tiles, height, width, max(height, width) + 1))
+
+
+@settings(max_examples=200, deadline=None)
+@given(cut_maps(), st.integers(1, 3))
+def test_every_pair_is_united_where_that_is_asked(made, min_edge):
+    tiles, height, width = made
+    assert np.array_equal(
+        unite(tiles, height, width, min_edge, every=True), slow_unite_every(tiles, height, width, min_edge)
+    )
+
+
+def slow_unite_every(tiles, height, width, min_edge):
+    """All pairs that share enough pixels across a seam made one, pair by pair."""
+    united = unite(tiles, height, width, None)
+    inner = [({b[k] for b, _ in tiles} - {0}) for k in (0, 1)]
+    across = [((r, c - 1), (r, c)) for c in inner[1] for r in range(height)]
+    across += [((r - 1, c), (r, c)) for r in inner[0] for c in range(width)]
+    pairs = [frozenset((int(united[a]), int(united[b]))) for a, b in across if united[a] and united[b]]
+    group = {label: {label} for label in range(united.max() + 1)}
+    for pair in {pair for pair in pairs if pairs.count(pair) >= min_edge}:
+        together = set().union(*(group[label] for label in pair))
+        group.update(dict.fromkeys(together, together))
+    return relabel(np.array([min(group[label]) for label in range(len(group))])[united])[0]
+
+
 @pytest.mark.parametrize("step", [4, 5, 7, 30])
 def test_an_object_over_four_tiles_and_one_larger_than_a_tile(step):
     labels = np.zeros((20, 20), np.int32)

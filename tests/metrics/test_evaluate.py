@@ -112,7 +112,7 @@ def test_every_score_is_computed_from_the_table_alone(files):
 
 
 def test_step_writes_the_table(files):
-    options = {"truth": "truth.h5", "split": "split.csv", "instances": "instances.h5", "output": "out/counts.csv"}
+    options = {"truth": "truth.h5", "split": "split.csv", "merged": "instances.h5", "output": "out/counts.csv"}
     words = [word for name, path in options.items() for word in (f"--{name}", path)]
     subprocess.run([sys.executable, SCRIPT, "--config", json.dumps(CONFIG), *words], check=True, cwd=files)
     pd.testing.assert_frame_equal(read_counts(files / "out/counts.csv"), run(files))

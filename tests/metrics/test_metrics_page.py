@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from karyobench.metrics.boundary import count_boundaries
+from karyobench.metrics.class_scores import score_names
 from karyobench.metrics.counts import count_image
 from karyobench.metrics.definitions import TOTALS, every_score
 from karyobench.metrics.formulas import segmentation_quality
@@ -61,6 +62,11 @@ def test_every_score_and_count_is_on_the_page():
     told = {name for row in rows("Definitions") for name in named(row[0])}
     assert told | {"n_true", "n_pred", "boundary_pairs"} == {*every_score(METRICS), *TOTALS}
     assert "`boundary_pairs`" in PAGE
+
+
+def test_every_score_of_classes_is_on_the_page():
+    told = {name for row in rows("Classes of images") for name in named(row[0])}
+    assert told == set(score_names(["<class>"]))
 
 
 @pytest.mark.parametrize(("example", "column"), [("A", 2), ("B", 3)])

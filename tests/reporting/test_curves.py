@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,6 +44,23 @@ def test_training_curves_have_a_panel_per_experiment_and_one_legend_each() -> No
     assert told.count("unet3") == 1
     assert told.count(_ODD) == 1
     assert told.count("training") == told.count("validation") == 2
+
+
+def test_measures_of_validation_have_a_panel_each() -> None:
+    rates = {"rate": np.where(np.arange(10) % 2, 0.9, np.nan), "dice": np.full(10, 0.5)}
+    told = texts(training_curves("t", [[replace(curve("alexnet"), measures=rates)], [curve("unet3")]]))
+    assert {"rate", "dice"} <= set(told)
+    assert told.count("loss") == 2
+    assert told.count("alexnet") == 1
+
+
+def test_long_runs_are_drawn_as_means_of_neighbours() -> None:
+    steps = np.arange(1, 40001.0)
+    long = Curve("long", steps, np.where(steps % 2, 0.0, 2.0), np.full(40000, np.nan))
+    svg = training_curves("t", [[long]])
+    assert len(svg) < 60_000
+    ticks = [float(text) for text in texts(svg) if re.fullmatch(r"[\d.]+", text)]
+    assert not [tick for tick in ticks if 1.5 < tick < 40]
 
 
 def test_figures_take_their_colours_from_the_page() -> None:

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from karyobench.metrics.kinds import OBJECTS
 from karyobench.reporting.gallery import choose, spread, with_card
 
 
 @given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=9))
 def test_best_median_and_worst_by_aji(scores: list[float]) -> None:
     names = [f"image{k}" for k in range(len(scores))]
-    chosen = choose(pd.DataFrame({"image": names, "aji": scores}))
+    chosen = choose(pd.DataFrame({"image": names, "aji": scores}), "aji")
     image_of = {role: image for image, roles in chosen.items() for role in roles.split(" and ")}
     aji_of = dict(zip(names, scores, strict=True))
     assert set(image_of) == {"best", "median", "worst"}
@@ -32,14 +33,15 @@ def test_best_median_and_worst_by_aji(scores: list[float]) -> None:
     ],
 )
 def test_few_images_share_the_roles(scores: dict[str, float], expected: dict[str, str]) -> None:
-    chosen = choose(pd.DataFrame({"image": list(scores), "aji": list(scores.values())}))
+    chosen = choose(pd.DataFrame({"image": list(scores), "aji": list(scores.values())}), "aji")
     assert chosen == expected
     assert list(chosen) == list(expected)
 
 
 def entry(**scores: float) -> SimpleNamespace:
     """What `with_card` reads of an entry."""
-    return SimpleNamespace(images=pd.DataFrame({"image": list(scores), "aji": list(scores.values())}))
+    images = pd.DataFrame({"image": list(scores), "aji": list(scores.values())})
+    return SimpleNamespace(images=images, board=SimpleNamespace(kind=OBJECTS))
 
 
 @given(st.lists(st.integers(), max_size=30), st.integers(-3, 40))
@@ -64,7 +66,7 @@ def test_of_many_images_the_best_median_and_worst_of_each_experiment_have_a_card
     kept = with_card([rising, mixed], most=12)
     assert len(kept) == 12
     assert kept == sorted(kept)
-    assert set(choose(rising.images)) | set(choose(mixed.images)) < set(kept)
+    assert set(choose(rising.images, "aji")) | set(choose(mixed.images, "aji")) < set(kept)
 
 
 def test_cards_that_are_needed_may_be_more_than_most() -> None:

@@ -15,6 +15,7 @@ import show
 from karyobench.datasets.store import Field, writing
 from karyobench.errors import KaryobenchError
 from karyobench.metrics.counts import count_image, write_counts
+from karyobench.metrics.kinds import ERRORS, OBJECTS
 from karyobench.metrics.scores import EMPTY_IMAGE_POLICY, MISSING_PREDICTION_POLICY, SCORES, thresholds
 from karyobench.reporting import captions, leaderboard, outputs, ranks, runs, tables, terminal
 
@@ -66,10 +67,10 @@ def write_dataset(about):
 def row_of(folder, system, seed):
     metrics, record = folder / f"{system}-{seed}.csv", folder / f"{system}-{seed}.json"
     write_counts(metrics, counts_of(system, seed))
-    record.write_text(json.dumps({"device": "cpu", "minutes": 4.2}))
+    record.write_text(json.dumps({"device": "cpu", "minutes": 4.2, "steps": 300}))
     trained = system == "unet3"
     made = {"experiment": f"{system}-toy", "system": system, "seed": seed, "metrics": metrics.name}
-    return made | {"run": record.name if trained else None, "steps": 300 if trained else 0, "task": f"{system} & co."}
+    return made | {"run": record.name if trained else None, "task": f"{system} & co.", "initial": "scratch"}
 
 
 @pytest.fixture
@@ -120,6 +121,14 @@ def run_alone(config, out):
     return subprocess.run(command, capture_output=True, text=True)
 
 
+def test_tables_tell_what_trainings_started_from_unless_all_were_from_scratch(config):
+    assert all("Initial weights" not in page for page in pages(config))
+    for row in config["rows"]:
+        row["initial"] = "pretrained vgg16-imagenet" if row["system"] == "unet3" else "scratch"
+    told = "unet3-toy: pretrained vgg16-imagenet."  # what is not trained starts from nothing
+    assert f"**Initial weights**: {told}" in pages(config)[0] and told in pages(config)[1]
+
+
 def test_measured_rows(config):
     table = leaderboard.measured(board_of(config))
     assert table.columns[:12].tolist() == ["experiment", "seed", "n_images", *SCORES]
@@ -168,7 +177,7 @@ def test_summary_rows(config):
 def test_summary_csv_sets_published_rows_last(config):
     text = outputs.texts(board_of(config))["summary"]
     table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    assert table.columns.tolist() == leaderboard.SUMMARY_COLUMNS
+    assert table.columns.tolist() == [*leaderboard.summary_columns(OBJECTS), *ERRORS]
     assert table["source"].tolist() == ["measured"] * 3 + ["published"] * 19
     assert table.loc[0, ["aji", "aji_spread", "steps"]].tolist() == ["1.000000", "", "0"]
     kaggle = table[table["experiment"] == "Kaggle leaderboard: first place"].iloc[0]

@@ -80,7 +80,7 @@ def test_other_leaderboards_and_metrics_fit_the_format(tmp_path):
         "monuseg,C,f1@0.50,0.9,other,test,,,,,,its data are private,,\n"
         "monuseg,C,f1@0.50,0.8,other,test,,,organ=kidney,,,its data are private,,\n"
     )
-    rows = published.rows("monuseg", METRICS, Place("m", "test", ""), facts)
+    rows = published.rows("monuseg", METRICS, Place("m", "test", ""), path=facts)
     assert rows["experiment"].tolist() == ["B", "Team, A", "C"]
     assert rows["aji"].tolist() == ["0.70", "0.691", ""]
     assert rows["f1"].tolist() == ["", "", "0.9"]

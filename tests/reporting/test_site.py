@@ -352,7 +352,7 @@ def test_a_dot_per_image_and_system_leads_to_the_image(pages: dict[str, Page]) -
 def test_each_number_has_a_way_back(built: tuple[Path, dict[str, Any]], pages: dict[str, Page]) -> None:
     row = built[1]["leaderboards"][0]["rows"][0]
     words = pages["experiment/unet3-a.html"].words
-    for kind in ("metrics", "instances", "run", "history", "weights"):
+    for kind in ("metrics", "merged", "run", "history", "weights"):
         assert f"{row[kind]} {files.sha256_file(row[kind])}" in words
     assert files.digest(files.canonical(row["config"])) in words
     assert '"module": "unet3"' in words

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from karyobench.metrics.kinds import OBJECTS
 from karyobench.reporting import strata
 
 
@@ -21,7 +22,7 @@ def board(objects, area, pixels=1000, groups=None, **attributes):
     about = [{name: values[k] for name, values in attributes.items()} for k in range(len(objects))]
     for each, group in zip(about, counts["group"], strict=True):
         each["group"] = group
-    return SimpleNamespace(images=counts, attributes=about)
+    return SimpleNamespace(images=counts, attributes=about, kind=OBJECTS)
 
 
 def found(of):

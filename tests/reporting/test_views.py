@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from karyobench.errors import KaryobenchError
+from karyobench.metrics.kinds import OBJECTS
 from karyobench.metrics.scores import SCORES
 from karyobench.reporting import pages, views
 
 METRICS = {"iou_thresholds": [0.5], "f1_threshold": 0.5}
-BOARD: Any = SimpleNamespace(config={"metrics": METRICS, "dataset_facts": {"truth": "pseudo"}}, subset="3 of 9")
+BOARD: Any = SimpleNamespace(
+    config={"metrics": METRICS, "dataset_facts": {"truth": "pseudo"}}, subset="3 of 9", kind=OBJECTS, shared=frozenset()
+)
 
 
 def row(name: str, aji: float, tied: str, *, difference: float = 0.0, low: float = math.nan, f1: str = "") -> dict:
@@ -144,11 +147,13 @@ def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_badges_and_warnings_tell_pseudo_truth_and_subset() -> None:
     assert views.badges(BOARD) == ["pseudo-truth", "subset"]
-    assert views.badges(SimpleNamespace(config={"dataset_facts": {"truth": "manual"}}, subset="")) == []
+    manual = {"dataset_facts": {"truth": "manual"}}
+    assert views.badges(SimpleNamespace(config=manual, subset="", shared=frozenset())) == []
+    assert views.badges(SimpleNamespace(config=manual, subset="", shared=frozenset({"p"}))) == ["leaks"]
 
 
 @pytest.mark.parametrize(("difference", "told"), [(0.0, "best"), (-0.2, "−0.200")])
 def test_the_distance_to_the_best_needs_no_interval(difference: float, told: str) -> None:
     """Rows of one leaderboard and of all of them are told alike."""
     listed = {"aji_difference": difference, "aji_difference_low": math.nan, "aji_tied": ""}
-    assert told in pages.environment().get_template("parts.html.j2").module.behind(listed)
+    assert told in pages.environment().get_template("parts.html.j2").module.behind(listed, "aji")

@@ -19,8 +19,8 @@ KEYS = {"predict": ("tile", "label"), "instances": ("min_edge",)}
 def predict(network, tile, config):
     return np.full(tile.image.shape[:2], config["predict"]["label"], np.int32)
 """
-UNTRAINED = {"otsu", "watershed", "precomputed"} | {
-    f"oracle_{name}" for name in ("truth", "empty", "shifted", "merged", "split")
+UNTRAINED = {"otsu", "watershed", "precomputed", "one_class"} | {
+    f"oracle_{name}" for name in ("truth", "empty", "shifted", "merged", "split", "class")
 }
 
 
@@ -51,6 +51,12 @@ def test_a_system_outside_the_library_is_loaded_by_its_path(tmp_path):
     tile = Tile(np.zeros((3, 4, 3), np.uint8), "a", (0, 0, 3, 4), "a", (0, 0, 3, 4), "he")
     assert (system.predict(None, tile, {"predict": {"label": 6}}) == 6).all()
     assert importlib.util.find_spec("mine") is None
+
+
+def test_a_function_counts_where_it_is_defined_or_imported_by_name():
+    assert registry.defines("prcnn", "build")
+    assert registry.defines("prcnn", "adopt")
+    assert not registry.defines("prcnn", "instances")
 
 
 def test_a_misspelt_system_names_the_nearest():

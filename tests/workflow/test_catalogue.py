@@ -117,6 +117,31 @@ def test_slices_hold_what_the_step_uses_and_no_more(catalogue: start.Catalogue) 
     assert {"source", "split", "licence", "citation"}.isdisjoint(ingest)
 
 
+@pytest.mark.parametrize(
+    ("budget", "cap", "asked"),
+    [
+        ({"steps": 9}, None, {"steps": 9}),
+        ({"steps": 9}, 9, {"steps": 9}),
+        ({"steps": 9}, 8, {"steps": 9, "max_steps": 8}),
+        ({"epochs": 2}, None, {"epochs": 2}),
+        ({"epochs": 2}, 8, {"epochs": 2, "max_steps": 8}),
+    ],
+)
+def test_a_cap_is_part_of_a_budget_that_it_may_lower(
+    catalogue: start.Catalogue, budget: dict, cap: int | None, asked: dict
+) -> None:
+    chosen = of(catalogue, max_steps=cap)
+    chosen.config["experiments"]["unet3-hgsc"]["budget"] = budget
+    assert json.loads(chosen.slice("train")(names(experiment="unet3-hgsc", seed="1")))["budget"] == asked
+
+
+def test_training_is_told_what_it_starts_from(catalogue: start.Catalogue) -> None:
+    where, chosen = names(experiment="unet3-hgsc", seed="1"), of(catalogue)
+    assert json.loads(catalogue.slice("train")(where))["initial"] == "scratch"
+    chosen.config["experiments"]["unet3-hgsc"]["init_from"] = "unet3-dsb"
+    assert json.loads(chosen.slice("train")(where))["initial"] == "experiment unet3-dsb"
+
+
 def test_a_slice_does_not_depend_on_the_order_of_keys(catalogue: start.Catalogue) -> None:
     config = copy.deepcopy(catalogue.config)
     config["systems"]["unet3"] = dict(reversed(config["systems"]["unet3"].items()))

@@ -62,6 +62,8 @@ def test_the_project_s_own_configuration_is_sound() -> None:
         (changed("systems", "unet3", "module", value="unet"), ["systems.unet3.module", "did you mean 'unet3'?"]),
         (changed("systems", "unet3", "network", "widht", value=8), ["systems.unet3.network", "did you mean 'width'?"]),
         (changed("systems", "unet3", "network", "width", value=...), ["systems.unet3.network", "'width' is missing"]),
+        (changed("systems", "unet3", "train", "ranks", value=4), ["unet3.train.ranks", "4 ranks", "a batch of 6"]),
+        (changed("systems", "unet3", "resources", "nodes", value=2), ["unet3.resources.nodes", "2 nodes"]),
         (changed("experiments", "unet3-hgsc", "patches", value="hgsc-16"), ["did you mean 'hgsc-160'?"]),
         (changed("experiments", "unet3-hgsc", "budget", value=...), ["experiments.unet3-hgsc", "needs a budget"]),
         (changed("experiments", "unet3-hgsc", value={"system": "unet3", "stain": "none"}), ["must name its patches"]),
@@ -90,7 +92,22 @@ def test_the_project_s_own_configuration_is_sound() -> None:
             changed("datasets", "monuseg", "split", "list", value="monuseg"),
             ["monuseg.split.list", "no published"],
         ),
-        (changed("leaderboards", "hgsc", "dataset", value="breakhis"), ["leaderboards.hgsc.dataset", "no pixel truth"]),
+        (
+            changed("leaderboards", "hgsc", "dataset", value="breakhis"),
+            ["leaderboards.hgsc: experiment 'otsu-hgsc' outlines objects", "'breakhis' is a class per image"],
+        ),
+        (
+            changed("systems", "otsu-he", value={"module": "one_class", "predict": {"tile": None, "class": "benign"}}),
+            ["leaderboards.hgsc: experiment 'otsu-hgsc' tells the class", "dataset 'hgsc' has no classes"],
+        ),
+        (
+            changed("patches", "hgsc-160", "train", value=["breakhis"]),
+            ["experiments.unet3-hgsc", "'unet3-hgsc' outlines objects"],
+        ),
+        (changed("patches", "hgsc-160", "train", value=["hgsc", "breakhis"]), ["patches.hgsc-160.train", "`classes`"]),
+        (changed("datasets", "breakhis", "classes", value=...), ["datasets.breakhis.classes", "list them"]),
+        (changed("datasets", "hgsc", "classes", value=["a", "b"]), ["datasets.hgsc.classes", "objects are nuclei"]),
+        (changed("datasets", "breakhis", "classes", value=["one"]), ["datasets.breakhis.classes"]),
         (changed("metrics", value={"f1_threshold": 0.52}), ["metrics.f1_threshold", "0.52", "iou_thresholds"]),
     ],
 )

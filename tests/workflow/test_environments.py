@@ -49,7 +49,7 @@ def test_pins_are_those_of_the_requirements(env: str) -> None:
 def test_an_environment_holds_every_package_that_its_step_imports(rule: str) -> None:
     """Read from the sources: the step, what it imports, and for steps that run a system every system."""
     files = set(fingerprint._closure(fingerprint.SCRIPTS / f"{rule}.py"))
-    if rule in ("train", "predict", "merge"):
+    if rule in ("train", "export", "predict", "merge"):
         for path in (fingerprint.SCRIPTS / "karyobench" / "systems").glob("*.py"):
             files |= fingerprint._closure(path)
     if rule == "ingest":

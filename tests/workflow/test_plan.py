@@ -89,8 +89,17 @@ FORM = {"page": "https://example.org/register", "how": "Sign in."}
 def test_downloads_tell_what_they_take(source: dict[str, Any], told: str, tmp_path: Path) -> None:
     job = plan.Job("download", "dataset=d", "Missing output files", None)
     dataset = {"source": source, "licence": "CC0", "citation": "A. Author"}
-    text = plan.render([job], {"d": dataset, "other": {**dataset, "source": {}}}, tmp_path)
+    text = plan.render([job], {"d": dataset, "other": {**dataset, "source": {}}}, {}, tmp_path)
     assert f"Downloads\n  d: {told}\n" in text
+
+
+def test_pretrained_weights_are_downloads_with_a_licence_too(tmp_path: Path) -> None:
+    job = plan.Job("pretrained", "pretrained=vgg", "Missing output files", None)
+    weights = {"source": {"package": "nets==1.2", "bytes": 5_000_000}, "licence": "MIT", "citation": "A. Author"}
+    text = plan.render([job], {}, {"vgg": weights}, tmp_path)
+    assert "Downloads\n  vgg: nets==1.2, 5 MB\n" in text
+    assert "Pretrained weights and licences\n  vgg: MIT (A. Author)" in text
+    assert "Pretrained" not in plan.render([job], {}, {}, tmp_path)
 
 
 def test_the_command_tells_jobs_reasons_downloads_and_licences(tmp_path: Path) -> None:

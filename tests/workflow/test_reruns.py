@@ -126,9 +126,16 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     ),
     "the loss": (edit("systems", "unet3-tiny", "loss", "class_weights", value=[1.0, 1.0, 3.0]), TRAIN),
     "the budget": (edit("experiments", "unet3-smoke", "budget", "steps", value=13), TRAIN),
+    "a cap below the budget": (edit("max_steps", value=11), TRAIN),
+    "a cap above the budget": (edit("max_steps", value=12), set()),
     "one system's code": (append("scripts/karyobench/systems/unet3.py", "\nSPARE = 1\n"), TRAIN),
     "training code": (append("scripts/karyobench/training/loop.py", "\nSPARE = 1\n"), TRAIN),
     "the threads": (edit("threads", value=1), PREDICT | TRAIN),
+    "the runtime": (
+        edit("systems", "unet3-tiny", "predict", "runtime", value={"name": "openvino", "precision": "float32"}),
+        {"export unet3-smoke", *UNET},
+    ),
+    "an unused runtime's code": (append("scripts/karyobench/inference/export.py", "\nSPARE = 1\n"), set()),
     "another seed": (
         edit("experiments", "unet3-smoke", "seeds", value=[1, 2]),
         {f"{rule} unet3-smoke/2" for rule in ("train", "predict", "merge", "evaluate")} | AFTER_EVALUATE,

@@ -1,4 +1,4 @@
-"""Bring a dataset's raw files to their folder, from a mirror, addresses, a pip package or a local path."""
+"""Bring the raw files of a record to their folder, from a mirror, addresses, a pip package or a local path."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from karyobench import files
 from karyobench.datasets import mirrors, packages, receipts, sources, transfer
 from karyobench.datasets.mirrors import Copy, Share
 from karyobench.datasets.receipts import Files, Origin
-from karyobench.datasets.sources import Declared
+from karyobench.datasets.sources import Declared, Owner
 from karyobench.errors import KaryobenchError
 
 log = logging.getLogger("karyobench")
@@ -20,56 +20,60 @@ _NOTES = ".origins.json"
 _PAGES = (".html", ".htm")
 
 
-def download(dataset: str, source: dict[str, Any], mirror: str, partial: Path, output: Path) -> None:
-    """Fetch the source of a dataset into the folder of `output`, then write the receipt `output`.
+def download(
+    name: str, source: dict[str, Any], mirror: str, partial: Path, output: Path, catalogue: str = "datasets"
+) -> None:
+    """Fetch the source of a record into the folder of `output`, then write the receipt `output`.
 
+    name: of the record in its `catalogue`, `datasets` or `pretrained`.
     source: exactly one of {url, mirrors, sha256, name, in_mirror}, {files, registration}, {package, members}, {local}.
     mirror: a directory with a MANIFEST.csv, tried first, or "". partial: folder of unfinished transfers, which a
     later call resumes. A file that is already there with the right checksum is kept. What a mirror has under another
     name than the publisher keeps that name, so that it never passes for the official file.
     Raises KaryobenchError with the remedy; for files that are given out by registration, where to register.
     """
+    owner = Owner(catalogue, name)
     kinds = {"url": _fetch, "files": _fetch, "package": packages.fetch, "local": _list_local}
     given = [kind for kind in kinds if kind in source]
     if len(given) != 1:
-        raise KaryobenchError(f"datasets.{dataset}.source has {given or 'none'} of {list(kinds)}; it needs exactly one")
+        raise KaryobenchError(f"{owner.source} has {given or 'none'} of {list(kinds)}; it needs exactly one")
     copies = mirrors.copies(Path(mirror)) if mirror else []
     try:
-        found, origin = kinds[given[0]](dataset, source, copies, partial, output.parent)
+        found, origin = kinds[given[0]](owner, source, copies, partial, output.parent)
     except OSError as error:
-        raise KaryobenchError(f"dataset '{dataset}': {error}") from error
+        raise KaryobenchError(f"{owner}: {error}") from error
     if not origin.verified and given != ["local"]:
-        log.warning("dataset '%s': no checksum is published; the hash is recorded, not verified", dataset)
+        log.warning("%s: no checksum is published; the hash is recorded, not verified", owner)
     if origin.subset:
-        log.warning("dataset '%s': the mirror holds a subset: %s", dataset, origin.subset)
-    receipts.write(output, dataset, source, found, origin)
+        log.warning("%s: the mirror holds a subset: %s", owner, origin.subset)
+    receipts.write(output, owner, source, found, origin)
 
 
 def _fetch(
-    dataset: str, source: dict[str, Any], copies: list[Copy], partial: Path, folder: Path
+    owner: Owner, source: dict[str, Any], copies: list[Copy], partial: Path, folder: Path
 ) -> tuple[Files, Origin]:
     """What is there already is kept; then a mirror's copies are taken; then the addresses are asked."""
-    shares = mirrors.shares(copies, dataset, sources.declared(dataset, source))
+    shares = mirrors.shares(copies, owner, sources.declared(owner, source))
     there = {file: _already_there(folder / file.name, file.sha256, s.copy) for s in shares for file in s.served}
     by_hand = [file for share in shares for file in share.served if not (share.copy or file.url or there[file])]
     if by_hand:
-        raise sources.ask_for(dataset, source["registration"], by_hand, folder, mirror=bool(copies))
+        raise sources.ask_for(owner, source["registration"], by_hand, folder, mirror=bool(copies))
     found, origins = {}, {}
     for share in shares:
-        had = _obtained(dataset, share, {file: there[file] for file in share.served}, partial, folder)
+        had = _obtained(owner, share, {file: there[file] for file in share.served}, partial, folder)
         found |= {name: _recorded(folder, name, origin) for name, origin in had.items()}
         origins |= had
     return found, receipts.merged(origins)
 
 
 def _obtained(
-    dataset: str, share: Share, there: dict[Declared, Origin | None], partial: Path, folder: Path
+    owner: Owner, share: Share, there: dict[Declared, Origin | None], partial: Path, folder: Path
 ) -> dict[str, Origin]:
     """Names of the files that now stand for a share, with their origins. there: origins of those that lay there."""
     if all(there.values()):
         return {file.name: origin for file, origin in there.items()}
     if share.copy is None:
-        return {file.name: _from_addresses(dataset, file, partial, folder) for file in share.served}
+        return {file.name: _from_addresses(owner, file, partial, folder) for file in share.served}
     for file in filter(there.get, share.served):
         log.warning("%s is left aside: the mirror's %s is taken for it", file.name, share.copy.path)
     return {share.copy.path.name: _from_mirror(share, folder)}
@@ -142,7 +146,7 @@ def _notes(folder: Path) -> dict[str, Any]:
 # ---------------------------------------------------------------------- addresses
 
 
-def _from_addresses(dataset: str, file: Declared, partial: Path, folder: Path) -> Origin:
+def _from_addresses(owner: Owner, file: Declared, partial: Path, folder: Path) -> Origin:
     """Try the official address, then its mirrors; one that fails or gives wrong bytes leads to the next."""
     target, faults = folder / file.name, []
     for url in [file.url, *file.mirrors]:
@@ -155,7 +159,7 @@ def _from_addresses(dataset: str, file: Declared, partial: Path, folder: Path) -
             verified = file.sha256 is not None
             return Origin("official" if verified or url == file.url else "mirror", verified)
     raise KaryobenchError(
-        f"dataset '{dataset}': {file.name} could not be fetched.\n{''.join(faults)}"
+        f"{owner}: {file.name} could not be fetched.\n{''.join(faults)}"
         "Remedy: check the network (proxies are read from http_proxy and https_proxy); or set `mirror:` in the "
         f"configuration to a directory with a MANIFEST.csv that lists the file; or put the file by hand at {target}"
     )
@@ -196,16 +200,16 @@ def _fault_of(unfinished: Path, official: str | None, name: str) -> str | None:
 
 
 def _list_local(
-    dataset: str, source: dict[str, Any], copies: list[Copy], partial: Path, folder: Path
+    owner: Owner, source: dict[str, Any], copies: list[Copy], partial: Path, folder: Path
 ) -> tuple[Files, Origin]:
     """Local files are listed and stay where they are."""
     path = Path(source["local"])
     if not path.exists():
-        raise KaryobenchError(f"datasets.{dataset}.source.local is {path}, which does not exist; correct the path")
+        raise KaryobenchError(f"{owner.source}.local is {path}, which does not exist; correct the path")
     root = receipts.local_folder(path)
     found = sorted(p for p in (path.rglob("*") if path.is_dir() else [path]) if _is_data(p))
     if not found:
-        raise KaryobenchError(f"datasets.{dataset}.source.local is {path}, which holds no files")
+        raise KaryobenchError(f"{owner.source}.local is {path}, which holds no files")
     return {p.relative_to(root).as_posix(): receipts.entry(p) for p in found}, Origin("local", verified=False)
 
 

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from karyobench import files
-from karyobench.datasets import image_types, receipts, regions, store
+from karyobench.datasets import classes, image_types, receipts, regions, store
 from karyobench.datasets.readers import find
 from karyobench.datasets.store import Field
 from karyobench.datasets.summary import summarise
@@ -26,15 +26,16 @@ _Attributes = dict[str, dict[str, Any]]
 def ingest(record: dict[str, Any], receipt_path: Path, output: Path, summary_path: Path) -> None:
     """Read a dataset with its reader, cut it into regions where the record says so, and write `output`.
 
-    record: the dataset's record {reader, image_type, mpp, truth, objects, counts, regions, ...} and its name under
-    "dataset". Each image gets the attributes dataset, image_type, group, parent, box, truth, source_file, sha256 (of
-    shape and pixels, whatever the file format), n_instances (labels, or else points; none where the truth is a class),
-    mpp where known, and region_split where cut; the file gets dataset, truth, objects, subset ("" for all of it),
-    n_images and n_instances. Labels become 1..n in the reader's order.
+    record: the dataset's record {reader, image_type, mpp, truth, objects, classes, counts, regions, ...} and its name
+    under "dataset". Each image gets the attributes dataset, image_type, group, parent, box, truth, source_file, sha256
+    (of shape and pixels, whatever the file format), n_instances (labels, or else points; none where the truth is a
+    class), mpp where known, and region_split where cut; the file gets dataset, truth, objects, subset ("" for all of
+    it), n_images and n_instances. Labels become 1..n in the reader's order.
     Where image_type is `kmeans`, images are typed when all are read, by the attribute `colour_statistics` (see
     image_types; of the image unless the reader gives it), and a type that the reader names is kept as
     `image_type_known`. The JSON file `summary_path` tells counts, sizes and what `verify` found, see `summary`.
-    Raises KaryobenchError naming the dataset and an image whose truth does not fit or that occurs twice.
+    Raises KaryobenchError naming the dataset and an image whose truth does not fit, that is of none of the `classes`,
+    or that occurs twice.
     """
     receipt = receipts.read(receipt_path)
     raw = receipts.checked_folder(receipt_path, receipt)
@@ -75,6 +76,9 @@ def _prepared(fields: Iterable[Field], record: dict[str, Any], checks: Checks) -
 def _whole(field: Field, record: dict[str, Any], checks: Checks) -> Field:
     """A reader's field with the dataset's attributes; the record's image type goes before the reader's."""
     checks.whole(field)
+    if "classes" in record:
+        where = f"dataset '{record['dataset']}': image '{field.id}'"
+        classes.place(field.attributes.get("label"), record["classes"], where)
     about = {"dataset": record["dataset"], "truth": record["truth"], "group": field.id, "parent": field.id}
     about |= {"box": [0, 0, *field.image.shape[:2]], **field.attributes}
     named = about.pop("image_type", None)

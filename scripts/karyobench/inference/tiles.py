@@ -29,14 +29,14 @@ def crop(image: np.ndarray, box: Box, context: tuple[int, int] = (0, 0)) -> np.n
 
 
 def start_image(file: h5py.File, image_id: str, shape: tuple[int, int], kind: str) -> h5py.Group:
-    """Open the group of an image in a file of predictions. kind: `"maps"` or `"instances"`."""
+    """Open the group of an image in a file of predictions. kind: `"maps"`, `"instances"` or `"classes"`."""
     group = file.create_group(image_id)
     write_attributes(group, {"height": shape[0], "width": shape[1], "kind": kind})
     return group
 
 
 def write_tile(group: h5py.Group, number: int, box: Box, values: np.ndarray) -> None:
-    """Add the prediction of one tile: maps (C, h, w) or an instance map (h, w)."""
+    """Add the prediction of one tile: maps (C, h, w), an instance map (h, w), or probabilities (C,)."""
     write_array(group, f"tile/{number:05d}", values)
     write_attributes(group[f"tile/{number:05d}"], {"box": box})
 

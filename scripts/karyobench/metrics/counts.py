@@ -30,6 +30,7 @@ import pandas as pd
 
 from karyobench import files
 from karyobench.errors import KaryobenchError
+from karyobench.metrics import class_scores
 from karyobench.metrics.thresholds import column
 
 if TYPE_CHECKING:
@@ -78,13 +79,14 @@ def write_counts(path: str | Path, counts: pd.DataFrame) -> None:
 
 
 def read_counts(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_counts` wrote. Raises KaryobenchError naming a file that is none."""
-    text = dict.fromkeys(TEXT_COLUMNS, str)
+    """Read a table that `write_counts` wrote, of objects or of classes. Raises KaryobenchError naming another file."""
+    text = dict.fromkeys((*TEXT_COLUMNS, *class_scores.TEXT_COLUMNS), str)
     try:
         counts = pd.read_csv(path, dtype=text, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise KaryobenchError(f"{path}: cannot be read as a table of counts ({error}); run evaluate again") from None
-    missing = [name for name in (*TEXT_COLUMNS, "n_true", "aji_union") if name not in counts]
+    needed = class_scores.TEXT_COLUMNS if "label" in counts else ("n_true", "aji_union")
+    missing = [name for name in (*TEXT_COLUMNS, *needed, "missing") if name not in counts]
     if missing:
         raise KaryobenchError(f"{path}: no column {', '.join(missing)}; run evaluate again")
     return counts

@@ -1,4 +1,4 @@
-"""Compare instance maps with the truth, image by image. The loop goes over the truth, so that no image can drop out."""
+"""Compare predictions with the truth, image by image. The loop goes over the truth, so that no image can drop out."""
 
 import logging
 from collections.abc import Sequence
@@ -9,30 +9,33 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from karyobench.datasets.classes import place
 from karyobench.datasets.store import Store, open_hdf5, reading
 from karyobench.errors import KaryobenchError
 from karyobench.metrics.boundary import count_boundaries
+from karyobench.metrics.class_scores import count_class
 from karyobench.metrics.counts import TEXT_COLUMNS, count_image
 from karyobench.metrics.scores import thresholds
 
 log = logging.getLogger("karyobench")
 
 
-def evaluate(truth: str | Path, split: str | Path, instances: str | Path, config: dict[str, Any]) -> pd.DataFrame:
-    """Counts of every truth image of the wanted splits (columns: `metrics/counts.py`), sorted by image.
+def evaluate(truth: str | Path, split: str | Path, merged: str | Path, config: dict[str, Any]) -> pd.DataFrame:
+    """Counts of every truth image of the wanted splits, sorted by image.
 
-    truth: HDF5 of the dataset. split: CSV with columns image, split. instances: HDF5 with `instances` int32 (H, W) per
-    image; an image that it lacks is a missing prediction. config: `metrics` and `splits`. Where the truth of an image
-    says nothing (its layer `ignore`), neither truth nor prediction counts, and objects count with what lies outside; to
-    distances these pixels are background.
+    Columns: those of `metrics/counts.py`, or of `metrics/class_scores.py` where config has `classes`. truth: HDF5 of
+    the dataset. split: CSV with columns image, split. merged: HDF5 with `instances` int32 (H, W) or `probabilities`
+    (C,) per image; an image that it lacks is a missing prediction. config: `metrics`, `splits`, `classes`. Where the
+    truth of an image says nothing (its layer `ignore`), neither truth nor prediction counts, and objects count with
+    what lies outside; to distances these pixels are background.
     Raises KaryobenchError naming the image whose truth is absent, unassigned, or differs in shape from its prediction.
     """
-    wanted = thresholds(config["metrics"])
-    with reading(truth) as store, open_hdf5(instances) as predictions:
+    count = _class_counts if "classes" in config else _counts
+    with reading(truth) as store, open_hdf5(merged) as predictions:
         split_of = _images(store, split, config["splits"])
         rows = [
             {"image": image, **_about(store, image), "split": split_of[image]}
-            | _counts(store, predictions, image, wanted)
+            | count(store, predictions, image, config)
             for image in sorted(split_of)
         ]
     counts = pd.DataFrame(rows)
@@ -61,11 +64,23 @@ def _about(store: Store, image: str) -> dict[str, str]:
         raise KaryobenchError(f"image '{image}': the dataset lacks its attribute {error}; run ingest again") from None
 
 
-def _counts(store: Store, predictions: h5py.File, image: str, wanted: list[float]) -> dict[str, int | float]:
+def _class_counts(store: Store, predictions: h5py.File, image: str, config: dict[str, Any]) -> dict[str, Any]:
+    label, classes = store.attributes(image).get("label"), config["classes"]
+    place(label, classes, f"image '{image}'")
+    probabilities = _prediction(predictions, image, "probabilities")
+    if probabilities is not None and probabilities.shape != (len(classes),):
+        raise KaryobenchError(
+            f"image '{image}' in {predictions.filename}: {probabilities.shape} probabilities for the classes "
+            f"{', '.join(classes)}; merge it again"
+        )
+    return count_class(label, probabilities, classes)
+
+
+def _counts(store: Store, predictions: h5py.File, image: str, config: dict[str, Any]) -> dict[str, int | float]:
     truth = store.instances(image)
     if truth is None:
         raise KaryobenchError(f"image '{image}' has no truth and cannot be scored; take it out of the split")
-    predicted = _prediction(predictions, image)
+    predicted, wanted = _prediction(predictions, image, "instances"), thresholds(config["metrics"])
     ignore = store.layers(image).get("ignore")
     try:
         if ignore is None:
@@ -88,6 +103,6 @@ def _blanked(labels: np.ndarray | None, ignore: np.ndarray) -> np.ndarray | None
     return None if labels is None else np.where(ignore == 0, labels, 0)
 
 
-def _prediction(predictions: h5py.File, image: str) -> np.ndarray | None:
-    name = f"{image}/instances"
+def _prediction(predictions: h5py.File, image: str, kind: str) -> np.ndarray | None:
+    name = f"{image}/{kind}"
     return predictions[name][()] if name in predictions else None

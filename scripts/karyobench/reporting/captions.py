@@ -1,5 +1,6 @@
 """What a table must say about itself: data, truth, policies, thresholds, tuning, uncertainty."""
 
+from karyobench.metrics.class_scores import RECALL
 from karyobench.metrics.scores import EMPTY_IMAGE_POLICY, MACRO, MICRO, MISSING_PREDICTION_POLICY
 from karyobench.metrics.thresholds import label
 from karyobench.reporting import statistics
@@ -18,6 +19,18 @@ TUNING = (
     "validation images; of a trained system's checkpoints the one with the lowest validation loss is taken; test "
     "images choose nothing, and nothing but weights is fitted in this run"
 )
+TUNING_OF_CLASSES = (
+    "on validation images only, and the same for every system: of a trained system's checkpoints the one with the "
+    "lowest validation loss is taken; no threshold is chosen, and test images choose nothing"
+)
+CLASS_SCORES = (
+    "image rate: share of the images whose class is right; patient rate: mean over patients of the share of their "
+    "images whose class is right (Spanhol et al. 2016); recall of a class: share of its images that are told as it"
+)
+MISSING_CLASS_POLICY = (
+    "an image without a prediction is wrong in every rate and recall, and in the ROC AUC every pair of images that it "
+    "is part of is in the wrong order; no image is dropped"
+)
 FAKES = "rows marked (fake) read the truth; their scores are known in closed form and test the workflow"
 
 
@@ -26,12 +39,12 @@ def facts(board: Board) -> list[tuple[str, str]]:
     told = [("Data", _data(board)), ("Truth", TRUTH[board.config["dataset_facts"]["truth"]])]
     if board.subset:
         told.append(("Subset", f"NOT THE WHOLE DATASET: {board.subset}"))
+    if leaks := leak(board):
+        told.append(("Split", leaks))
+    told += _of_classes(board) if board.kind.classes else _of_objects(board)
+    if starts := _starts(board):
+        told.append(("Initial weights", starts))
     told += [
-        ("Scores", f"{MACRO}. The CSV also holds {MICRO}, in the columns that end in _micro"),
-        ("IoU thresholds", _thresholds(board)),
-        ("Empty images", EMPTY_IMAGE_POLICY),
-        ("Missing predictions", MISSING_PREDICTION_POLICY),
-        ("Tuning", TUNING),
         ("Budget", "training steps and device stand in each row; 0 and - where nothing is trained"),
         ("Uncertainty", _uncertainty(board)),
         ("Ranks", _ranks(board)),
@@ -45,14 +58,16 @@ def facts(board: Board) -> list[tuple[str, str]]:
 
 def title(board: Board) -> str:
     """One line: leaderboard, dataset, split and its size."""
-    config, images = board.config, board.images
-    count, nuclei = len(images), int(images["n_true"].sum())
-    return f"{config['name']}: {config['split']} split of {config['dataset']}, {count} images, {nuclei} nuclei"
+    config, count = board.config, len(board.images)
+    return f"{config['name']}: {config['split']} split of {config['dataset']}, {count} images, {_held(board)}"
 
 
 def score_labels(board: Board) -> dict[str, str]:
     """Heading of each score, in the order of the tables for people."""
     metrics = board.config["metrics"]
+    if board.kind.classes:
+        rates = {"image_rate": "image rate", "patient_rate": "patient rate", "roc_auc": "ROC AUC"}
+        return rates | {f"{RECALL}{name}": f"recall {name}" for name in board.kind.classes}
     return {
         "aji": "AJI",
         "f1": f"F1@{label(metrics['f1_threshold'])}",
@@ -62,11 +77,61 @@ def score_labels(board: Board) -> dict[str, str]:
     }
 
 
+def leak(board: Board) -> str:
+    """What the split's parts share that they should not; blank where they share nothing."""
+    if not board.shared:
+        return ""
+    count = board.images["group"].nunique()
+    return (
+        f"LEAKS: {len(board.shared)} of the {count} groups (patients, slides) of scored images have images in other "
+        "parts of the split too. Systems may know them, so the scores do not tell of new patients"
+    )
+
+
+def _held(board: Board) -> str:
+    """What the images hold: nuclei, or images of each class and their patients."""
+    if not board.kind.classes:
+        return f"{int(board.images['n_true'].sum())} nuclei"
+    of = board.images["label"].value_counts()
+    told = ", ".join(f"{of.get(name, 0)} {name}" for name in board.kind.classes)
+    return f"{told}, {board.images['group'].nunique()} patients"
+
+
+def _of_objects(board: Board) -> list[tuple[str, str]]:
+    return [
+        ("Scores", f"{MACRO}. The CSV also holds {MICRO}, in the columns that end in _micro"),
+        ("IoU thresholds", _thresholds(board)),
+        ("Empty images", EMPTY_IMAGE_POLICY),
+        ("Missing predictions", MISSING_PREDICTION_POLICY),
+        ("Tuning", TUNING),
+    ]
+
+
+def _of_classes(board: Board) -> list[tuple[str, str]]:
+    names = board.kind.classes
+    positive = f"{names[1]} against {names[0]}" if len(names) == 2 else "mean over the classes, each against the others"
+    return [
+        ("Scores", CLASS_SCORES),
+        ("Predicted class", f"the most probable one, the first of equals in the order {', '.join(names)}"),
+        ("ROC AUC", f"{positive}; a tie counts one half; averaged over seeds, not of averaged probabilities"),
+        ("Missing predictions", MISSING_CLASS_POLICY),
+        ("Tuning", TUNING_OF_CLASSES),
+    ]
+
+
 def _data(board: Board) -> str:
     about = board.config["dataset_facts"]
     size = f"{about['mpp']} microns per pixel" if about.get("mpp") else "pixel size unknown"
     source = f"{about.get('citation', 'source not stated')}. Licence: {about.get('licence', 'not stated')}"
     return f"{title(board).split(': ', 1)[1]}; {size}. {source}"
+
+
+def _starts(board: Board) -> str:
+    """What each training started from; blank where all, if any, started from scratch."""
+    trained = {row["experiment"]: row["initial"] for row in board.config["rows"] if row["run"]}
+    if set(trained.values()) <= {"scratch"}:
+        return ""
+    return "; ".join(f"{experiment}: {initial}" for experiment, initial in trained.items())
 
 
 def _thresholds(board: Board) -> str:
@@ -89,7 +154,7 @@ def _uncertainty(board: Board) -> str:
 
 
 def _ranks(board: Board) -> str:
-    told = "by AJI, fakes left out; other scores in the summary CSV"
+    told = f"by {score_labels(board)[board.kind.main]}, fakes left out; other scores in the summary CSV"
     if few := _too_few(board):
         return f"{told}. No intervals, and no word on who differs, since {few}"
     return (

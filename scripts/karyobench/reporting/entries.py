@@ -11,14 +11,14 @@ import pandas as pd
 
 from karyobench import files
 from karyobench.errors import KaryobenchError
-from karyobench.metrics.scores import image_scores
+from karyobench.metrics import class_scores
 from karyobench.reporting.curves import Curve
 from karyobench.reporting.runs import Board, Run
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _HISTORY_COLUMNS = ["step", "loss", "val_loss"]
 _FILES = {
-    **{"metrics": "Counts per image", "instances": "Instance maps"},
+    **{"metrics": "Counts per image", "merged": "Merged predictions"},
     **{"weights": "Weights", "run": "Run record", "history": "Training history"},
 }
 
@@ -28,7 +28,8 @@ class Entry:
     """One experiment and seed on one leaderboard.
 
     record: the row of the slice, with its paths. images: one row per image: image, n_true, n_pred, missing, and every
-    score. training: `run.json` of a trained system. history: columns step, loss, val_loss.
+    score; of classes image, label, predicted, missing, true_probability. training: `run.json` of a trained system.
+    history: columns step, loss, val_loss, and those of the system's measures.
     """
 
     board: Board
@@ -40,10 +41,13 @@ class Entry:
 
     @property
     def curve(self) -> Curve | None:
-        """Losses against steps, or None where nothing was trained."""
+        """Losses and measures against steps, or None where nothing was trained."""
         if self.history is None:
             return None
-        return Curve(self.run.experiment, *(self.history[name].to_numpy(float) for name in _HISTORY_COLUMNS))
+        columns = {name: self.history[name].to_numpy(float) for name in self.history}
+        losses = [columns.pop(name) for name in _HISTORY_COLUMNS]
+        columns.pop("learning_rate", None)
+        return Curve(self.run.experiment, *losses, columns)
 
     @property
     def provenance(self) -> list[tuple[str, str, str]]:
@@ -76,16 +80,23 @@ def file_name(name: str) -> str:
 
 
 def _entry(board: Board, run: Run, row: dict[str, Any]) -> Entry:
-    scores = image_scores(run.counts, board.config["metrics"])
-    images = pd.concat([run.counts[["image", "n_true", "n_pred", "missing"]], scores], axis=1)
+    images = _images(board, run.counts)
     if row["run"] is None:
         return Entry(board, run, row, images, None, None)
     return Entry(board, run, row, images, _training(row["run"]), _history(row["history"]))
 
 
+def _images(board: Board, counts: pd.DataFrame) -> pd.DataFrame:
+    if board.kind.classes:
+        told = counts[["image", "label", "predicted", "missing"]]
+        return told.assign(true_probability=class_scores.true_probability(counts))
+    scores = board.kind.image_scores(counts, board.config["metrics"])
+    return pd.concat([counts[["image", "n_true", "n_pred", "missing"]], scores], axis=1)
+
+
 def _training(path: str) -> dict[str, Any]:
     told = json.loads(Path(path).read_text(encoding="utf-8"))
-    missing = [key for key in ("minutes", "config") if key not in told]
+    missing = [key for key in ("minutes", "ranks", "config") if key not in told]
     if missing:
         raise KaryobenchError(f"{path}: the run record holds no '{missing[0]}'; run train again")
     return told
@@ -93,6 +104,7 @@ def _training(path: str) -> dict[str, Any]:
 
 def _history(path: str) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, usecols=_HISTORY_COLUMNS, dtype=float)
-    except (OSError, ValueError) as error:
+        history = pd.read_csv(path, dtype=float)
+        return history[[*_HISTORY_COLUMNS, *history.columns.drop(_HISTORY_COLUMNS)]]
+    except (OSError, ValueError, KeyError) as error:
         raise KaryobenchError(f"{path}: cannot be read as a training history ({error}); run train again") from None

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from karyobench import files
 from karyobench.datasets.store import reading
-from karyobench.metrics.scores import SCORES
+from karyobench.reporting import class_figures as drawing
 from karyobench.reporting import pages, views
 from karyobench.reporting.curves import training_curves
 from karyobench.reporting.entries import Entry, by_experiment, file_name
@@ -51,8 +51,8 @@ def _training(found: Sequence[tuple[Shown, Entry]]) -> Record | None:
 
 
 def _flat(record: Record) -> dict[str, str]:
-    """A run record, its configuration apart, as names and texts; versions of software each on their own."""
-    flat: dict[str, Any] = {key: value for key, value in record.items() if key not in ("config", "software")}
+    """A run record, its configuration and clock apart, as names and texts; versions of software each on their own."""
+    flat: dict[str, Any] = {key: value for key, value in record.items() if key not in ("config", "software", "clock")}
     flat |= {f"software: {name}": version for name, version in record.get("software", {}).items()}
     return {key: _text(value) for key, value in flat.items()}
 
@@ -81,7 +81,22 @@ def _board(shown: Shown, name: str) -> Record:
         "configs": _configs(seeds),
         "seeds": [_seed(entry) for entry in seeds],
         "sources": _sources(seeds[0]),
+        "figures": {what: (path, Markup(svg)) for what, (path, svg) in class_figures(shown, name).items()},
     }
+
+
+def class_figures(shown: Shown, name: str) -> dict[str, tuple[str, str]]:
+    """Confusion tables of an experiment's seeds and its ROC curves, each with its file below the site; of classes."""
+    if not shown.board.kind.classes:
+        return {}
+    made, folder, stem = {}, f"figures/{shown.name}", file_name(name)
+    seeds = drawing.labelled(by_experiment(shown.entries)[name])
+    for label, entry in seeds.items():
+        key = f"{stem}-confusion-{entry.run.seed}"
+        told = "Images by true and told class" + (f", {label}" if len(seeds) > 1 else "")
+        made[told] = (f"{folder}/{key}.svg", drawing.confusion_figure(f"{shown.name}-{key}", entry))
+    roc = drawing.roc_figure(f"{shown.name}-{stem}-roc", seeds)
+    return made | {"ROC curve": (f"{folder}/{stem}-roc.svg", roc)}
 
 
 def _configs(seeds: Sequence[Entry]) -> list[tuple[list[int], Record]]:
@@ -97,7 +112,7 @@ def _seed(entry: Entry) -> Record:
     return {
         "seed": entry.run.seed,
         "images": entry.images.to_dict("records"),
-        "mean": entry.images[list(SCORES)].mean().to_dict(),
+        "mean": entry.board.kind.overall(entry.run.counts, entry.board.config["metrics"]).to_dict(),
         "provenance": entry.provenance,
     }
 

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from markupsafe import Markup
 
-from karyobench.reporting import captions, overall, pages, reproduction, views
+from karyobench.metrics.kinds import main_of
+from karyobench.reporting import captions, overall, pages, reproduction, scaling, views
+from karyobench.reporting.class_figures import roc_figure
 from karyobench.reporting.curves import score_intervals
 from karyobench.reporting.entries import by_experiment
-from karyobench.reporting.leaderboard import MAIN
 from karyobench.reporting.pages import Shown
 from karyobench.reporting.views import Record
 
@@ -31,24 +33,40 @@ def context(study: str, shown: Sequence[Shown], texts: dict[str, str]) -> Record
     experiments = {entry.run.experiment for each in shown for entry in each.entries}
     return {
         **{"study": study, "root": "", "n_experiments": len(experiments)},
+        "does": _does(shown),
         "overall": _overall(texts, [each.board.config["name"] for each in shown]) if texts else None,
         "boards": [_board(each) for each in shown],
     }
 
 
 def overall_texts(shown: Sequence[Shown]) -> dict[str, str]:
-    """CSV and SVG of the systems over all leaderboards; nothing where there is but one, or none."""
+    """CSV and SVG of the systems over all leaderboards; nothing unless there are several, of the same scores."""
     boards = [each.board for each in shown]
-    return overall.texts(boards, MAIN, captions.score_labels(boards[0])[MAIN]) if len(boards) > 1 else {}
+    if len(boards) < 2 or len({board.kind.scores for board in boards}) > 1:
+        return {}
+    main = boards[0].kind.main
+    return overall.texts(boards, main, captions.score_labels(boards[0])[main])
 
 
 def figures(shown: Shown) -> dict[str, str]:
     """SVG of a leaderboard's figures, by their files below the site."""
     made = {pages.figure_of(shown.name, "ranks"): shown.ranks}
     if drawn := views.intervals(shown.tables["summary"]):
-        label = captions.score_labels(shown.board)[MAIN]
+        label = captions.score_labels(shown.board)[shown.board.kind.main]
         made[pages.figure_of(shown.name, "scores")] = score_intervals(f"scores-{shown.name}", label, drawn)
+    if measured := scaling.speeds(shown.entries):
+        made[pages.figure_of(shown.name, "scaling")] = scaling.figure(f"scaling-{shown.name}", measured)
+    if shown.board.kind.classes:
+        firsts = [entry for entry in shown.firsts if not entry.run.fake] or shown.firsts
+        curves = roc_figure(f"roc-{shown.name}", {entry.run.experiment: entry for entry in firsts})
+        made[pages.figure_of(shown.name, "roc")] = curves
     return made
+
+
+def speeds(shown: Shown) -> pd.DataFrame:
+    """Speed of training by ranks; empty unless something was trained with different numbers of them."""
+    measured = scaling.speeds(shown.entries)
+    return scaling.table(measured) if measured else pd.DataFrame()
 
 
 def downloads(shown: Shown) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -78,6 +96,9 @@ def _board(shown: Shown) -> Record:
         **{"published": published, "alignment": alignment},
         "reproduction": views.reproduction(tables["reproduction"]),
         "rule": reproduction.RULE,
+        "confusion": _confusion(shown),
+        "scaling": speeds(shown).to_dict("records"),
+        "scaling_file": pages.download_of(board.config, "scaling", ".csv"),
         "strata": views.strata(tables["strata"], tables["summary"]),
         "seeds": [_linked(row) for row in views.measured(tables["csv"])],
         "downloads": downloads(shown),
@@ -86,9 +107,25 @@ def _board(shown: Shown) -> Record:
     }
 
 
+def _does(shown: Sequence[Shown]) -> str:
+    """What the systems of the study do, in words."""
+    told = (
+        "classify microscopic images" if each.board.kind.classes else "outline nuclei in microscopy" for each in shown
+    )
+    return " or ".join(dict.fromkeys(told))
+
+
+def _confusion(shown: Shown) -> list[tuple[str, str]]:
+    """Columns of images by true and told class, each with its heading; none of a leaderboard of objects."""
+    if not shown.board.kind.classes:
+        return []
+    return [(name, name.replace("_as_", " as ")) for name in shown.board.kind.totals(shown.board.images)]
+
+
 def _overall(texts: dict[str, str], names: list[str]) -> Record:
     rows = [{**row, "there": [float(row[name]) for name in names]} for row in views.rows(texts["overall"])]
-    return {"rows": rows, "names": names, "files": OVERALL, "ranks": Markup(texts["overall_ranks"])}
+    made = {"rows": rows, "names": names, "files": OVERALL, "ranks": Markup(texts["overall_ranks"])}
+    return made | {"main": main_of(rows[0])}
 
 
 def _gallery(shown: Shown, verdict: Record | None) -> Record:

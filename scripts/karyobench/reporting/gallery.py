@@ -47,12 +47,13 @@ class Card:
         return f"image-{file_name(self.image)}"
 
 
-def choose(images: pd.DataFrame) -> dict[str, str]:
-    """Image id -> its roles among best, median and worst by AJI, in this order; few images share the roles.
+def choose(images: pd.DataFrame, by: str) -> dict[str, str]:
+    """Image id -> its roles among best, median and worst, in this order; few images share the roles.
 
-    images: columns image and aji. Equal scores rank by image id; of an even number the lower middle is the median.
+    images: columns image and `by`, the higher the better. Equal scores rank by image id; of an even number the lower
+    middle is the median.
     """
-    ranked = images.sort_values(["aji", "image"], ascending=[False, True])["image"].tolist()
+    ranked = images.sort_values([by, "image"], ascending=[False, True])["image"].tolist()
     roles: dict[str, list[str]] = {}
     for role, place in (("best", 0), ("median", len(ranked) // 2), ("worst", -1)):
         roles.setdefault(ranked[place], []).append(role)
@@ -62,13 +63,15 @@ def choose(images: pd.DataFrame) -> dict[str, str]:
 def with_card(firsts: Sequence[Entry], most: int = MOST_CARDS) -> list[str]:
     """Ids of the images that get a card, sorted: all if they are few.
 
-    Otherwise the best, median and worst of every experiment, and then images evenly spread over the mean AJI.
+    Otherwise the best, median and worst of every experiment, and then images evenly spread over the mean of what images
+    are judged by.
     """
-    means = sum(entry.images.set_index("image")["aji"] for entry in firsts)
-    ranked = means.reset_index().sort_values(["aji", "image"])["image"].tolist()
+    by = firsts[0].board.kind.judged
+    means = sum(entry.images.set_index("image")[by] for entry in firsts)
+    ranked = means.reset_index().sort_values([by, "image"])["image"].tolist()
     if len(ranked) <= most:
         return sorted(ranked)
-    needed = {image for entry in firsts for image in choose(entry.images)}
+    needed = {image for entry in firsts for image in choose(entry.images, by)}
     others = [image for image in ranked if image not in needed]
     return sorted(needed | set(spread(others, most - len(needed))))
 
@@ -118,7 +121,7 @@ def _place(entry: Entry) -> str:
 
 def _prediction(entry: Entry, image: str, shape: tuple[int, int]) -> np.ndarray:
     """The predicted instance map; an empty one where there is none."""
-    with open_hdf5(entry.record["instances"]) as predictions:
+    with open_hdf5(entry.record["merged"]) as predictions:
         name = f"{image}/instances"
         return predictions[name][()] if name in predictions else np.zeros(shape, np.int32)
 

@@ -13,14 +13,14 @@ def texts(board: Board) -> dict[str, str]:
     rivals = compared.only(ranks.ranked(board))
     summary, facts = leaderboard.summary(board, compared), leaderboard.published_rows(board)
     against = reproduction.table(board)
-    label, name = captions.score_labels(board)[leaderboard.MAIN], f"ranks-{files.digest(board.config['name'])[:8]}"
+    label, name = captions.score_labels(board)[board.kind.main], f"ranks-{files.digest(board.config['name'])[:8]}"
     return {
         "csv": leaderboard.csv_text(leaderboard.measured(board)),
         "summary": leaderboard.csv_text(summary, facts),
         "strata": leaderboard.csv_text(strata.table(board)),
         "pairs": leaderboard.csv_text(ranks.pairs(rivals)),
         "reproduction": leaderboard.csv_text(against),
-        "ranks": critical.picture(rivals, leaderboard.MAIN, label, name),
+        "ranks": critical.picture(rivals, board.kind.main, label, name),
         "markdown": tables.markdown(board, summary, facts, against),
         "latex": tables.latex(board, summary, facts, against),
     }

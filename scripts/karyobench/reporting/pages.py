@@ -10,6 +10,7 @@ import jinja2
 import pandas as pd
 
 from karyobench.reporting import captions, overlays, views
+from karyobench.reporting.class_cards import ClassCard
 from karyobench.reporting.entries import Entry, by_experiment, file_name
 from karyobench.reporting.gallery import Card, choose
 from karyobench.reporting.runs import Board
@@ -29,7 +30,7 @@ class Shown:
     board: Board
     entries: list[Entry]
     tables: dict[str, list[Record]]
-    cards: dict[str, Card]
+    cards: dict[str, Card | ClassCard]
     ranks: str
 
     @property
@@ -99,14 +100,18 @@ def common(shown: Shown) -> Record:
         "warnings": views.warnings(board),
         "badges": views.badges(board),
         "labels": captions.score_labels(board),
+        "classes": board.kind.classes,
+        "main": board.kind.main,
+        "bounded": board.kind.bounded,
+        "pooled": board.kind.pooled is not None,
         "mpp": board.config["dataset_facts"].get("mpp"),
         "images_page": images_of(shown.name),
     }
 
 
-def best_and_worst(shown: Shown, first: Entry) -> list[tuple[str, Card]]:
+def best_and_worst(shown: Shown, first: Entry) -> list[tuple[str, Card | ClassCard]]:
     """Roles and card of the best, median and worst image of an experiment."""
-    return [(roles, shown.cards[image]) for image, roles in choose(first.images).items()]
+    return [(roles, shown.cards[image]) for image, roles in choose(first.images, shown.board.kind.judged).items()]
 
 
 def of_experiment(shown: Sequence[Shown], name: str) -> list[tuple[Shown, Entry]]:

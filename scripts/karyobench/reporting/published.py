@@ -1,6 +1,6 @@
 """Published figures: our own table of facts, shown beside measured rows and never mixed with them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +34,8 @@ FLAGS = {
     "copied": "repeats another row's figures",
     "exchanged": "sensitivity and specificity stand in each other's place",
 }
+_ORDER = ("aji", "ap", "image_rate", "patient_rate")
 DOUBTFUL = frozenset({"contradicted", "implausible", "copied", "exchanged"})
-COLUMNS = ("experiment", "source", *SCORES, "other_scores", "split", "reference", "note", "flag")
 
 
 class Place(NamedTuple):
@@ -60,20 +60,32 @@ def facts(leaderboard: str, path: Path = FACTS) -> pd.DataFrame:
     return chosen.copy()
 
 
-def rows(leaderboard: str, metrics: Mapping[str, Any], place: Place, path: Path = FACTS) -> pd.DataFrame:
-    """Published rows of a leaderboard, one per system, split and source; all cells text, columns COLUMNS.
+def columns(scores: Sequence[str]) -> tuple[str, ...]:
+    """Columns of `rows` where a leaderboard has these scores."""
+    return ("experiment", "source", *scores, "other_scores", "split", "reference", "note", "flag")
+
+
+def rows(
+    leaderboard: str,
+    metrics: Mapping[str, Any],
+    place: Place,
+    scores: Sequence[str] = SCORES,
+    path: Path = FACTS,
+) -> pd.DataFrame:
+    """Published rows of a leaderboard, one per system, split and source; all cells text, `columns` of its scores.
 
     A figure stands in a score's column only when it is that very score under `metrics`, of all images; others are
     listed by name in `other_scores`. Values keep the digits that were printed. note: whether the row is comparable at
     `place`, or why not, then what the facts say. Raises KaryobenchError as `facts`.
     """
-    names = {metric_name(score, metrics): score for score in SCORES}
+    names = {metric_name(score, metrics): score for score in scores}
     keys = ["system", "split", "source"]
     chosen = facts(leaderboard, path)
     chosen["note"] = [f"{_comparability(unlike(fact, place))}; {fact['note']}" for fact in chosen.to_dict("records")]
     made = [_row(*key, group, names) for key, group in chosen.groupby(keys, sort=False)]
-    best_first = sorted(made, key=lambda row: (*(-float(row[s] or "-inf") for s in ("aji", "ap")), row["experiment"]))
-    return pd.DataFrame(best_first, columns=list(COLUMNS))
+    by = [score for score in _ORDER if score in scores]
+    best_first = sorted(made, key=lambda row: (*(-float(row[s] or "-inf") for s in by), row["experiment"]))
+    return pd.DataFrame(best_first, columns=list(columns(scores)))
 
 
 def unlike(fact: Mapping[str, str], place: Place) -> str:

@@ -1,9 +1,9 @@
 """Who is ahead, by how much and how surely: ranks, differences to the best, and pairs, each with its interval.
 
-The best has the highest score: all of SCORES are better the higher they are.
+The best has the highest score: all scores of a leaderboard are better the higher they are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -11,33 +11,56 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from karyobench.metrics.definitions import every_score
-from karyobench.metrics.scores import SCORES
+from karyobench.metrics.class_scores import orderings
 from karyobench.reporting import statistics
+from karyobench.reporting.orderings import Ordering
 from karyobench.reporting.runs import Board, Run
 from karyobench.reporting.statistics import Comparison
 
 SUFFIXES = ("_rank", "_rank_low", "_rank_high", "_difference", "_difference_low", "_difference_high", "_tied")
 PAIR_COLUMNS = ["score", "experiment", "versus", "difference", "difference_low", "difference_high", "tied", "wins"]
 
+_AREA = "roc_auc"
+
 # Means that differ by less are equal; sums of the same numbers in another order differ by about 1e-16.
 _DECIMALS = 12
 
 
-def comparison(board: Board) -> Comparison:
-    """Scores of every experiment of a leaderboard, per image the mean over its seeds."""
-    tables = {name: seed_mean(board, runs, SCORES) for name, runs in board.experiments.items()}
-    return statistics.compare(tables, board.images["group"].tolist())
+def comparison(
+    board: Board,
+    inside: np.ndarray | None = None,
+    experiments: Mapping[str, list[Run]] | None = None,
+    scores: Sequence[str] | None = None,
+) -> Comparison:
+    """Scores of every experiment of a leaderboard, per image the mean over its seeds.
+
+    inside: bool, the images that count; without it all. experiments, scores: others than the leaderboard's.
+    """
+    inside = np.ones(len(board.images), bool) if inside is None else inside
+    experiments, scores = experiments or board.experiments, scores or board.kind.scores
+    tables = {name: seed_mean(board, runs, scores)[inside] for name, runs in experiments.items()}
+    groups = board.images["group"][inside].tolist()
+    orderings = {score: _orderings(board, experiments, inside) for score in scores if score == _AREA}
+    return statistics.compare(tables, groups, board.kind.over_groups, orderings)
 
 
 def seed_mean(board: Board, runs: list[Run], scores: Sequence[str]) -> pd.DataFrame:
     """Scores per image, averaged over seeds; a seed that leaves a score undefined is left out.
 
-    scores: names of `definitions.every_score`, one column each; one row per image.
+    scores: names of those that the leaderboard's kind knows, one column each; one row per image.
     """
-    known = every_score(board.config["metrics"])
+    known = board.kind.known(board.config["metrics"])
     per_seed = [pd.DataFrame({name: known[name].of(run.columns) for name in scores}) for run in runs]
     return pd.concat(per_seed).groupby(level=0).mean()
+
+
+def _orderings(board: Board, experiments: Mapping[str, list[Run]], inside: np.ndarray) -> dict[str, list[Ordering]]:
+    """What the ROC AUC of each experiment is of: per class, its images, and each seed's probabilities."""
+    made = {}
+    for name, runs in experiments.items():
+        per_seed = [orderings(run.counts[inside], board.kind.classes) for run in runs]
+        made[name] = [Ordering(seeds[0][0], np.stack([s for _, s in seeds])) for seeds in zip(*per_seed, strict=True)]
+    return made
 
 
 def ranked(board: Board) -> list[str]:

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from karyobench.metrics.definitions import every_score
-from karyobench.reporting import published, ranks, statistics
+from karyobench.reporting import published, ranks
 from karyobench.reporting.runs import Board, Run
 
 COLUMNS = [
@@ -81,15 +80,13 @@ def _rows(board: Board, fact: Mapping[str, str], experiments: Mapping[str, list[
 
 def _score(board: Board, fact: Mapping[str, str], runs: list[Run]) -> tuple[float, float, float]:
     """The figure's score with its interval, over the images of its stratum; NaN where it is not measured."""
-    names = {
-        published.metric_name(score, board.config["metrics"]): score for score in every_score(board.config["metrics"])
-    }
+    metrics = board.config["metrics"]
+    names = {published.metric_name(score, metrics): score for score in board.kind.known(metrics)}
     inside = _images(board, fact["stratum"])
     if fact["metric"] not in names or not inside.any():
         return np.nan, np.nan, np.nan
     score = names[fact["metric"]]
-    scores = ranks.seed_mean(board, runs, [score])[inside]
-    cells = statistics.compare({"": scores}, board.images["group"][inside].tolist()).cells("")
+    cells = ranks.comparison(board, inside, {"": runs}, [score]).cells("")
     return cells[score], cells[f"{score}_low"], cells[f"{score}_high"]
 
 

@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from karyobench.datasets.store import reading
+from karyobench.datasets.store import Store, reading
 from karyobench.errors import KaryobenchError
+from karyobench.metrics import kinds
 from karyobench.metrics.counts import read_counts
+from karyobench.metrics.kinds import Kind
 from karyobench.metrics.scores import thresholds
 from karyobench.metrics.thresholds import column
 from karyobench.reporting.published import Place
@@ -52,13 +55,20 @@ class Board:
     """All that the tables are made of.
 
     subset: what part of the dataset was at hand, empty for all of it. attributes: what the dataset says of each scored
-    image, in the order of the counts' rows.
+    image, in the order of the counts' rows. shared: groups (patients, slides) of scored images that have images in
+    other parts of the split too.
     """
 
     config: dict[str, Any]
     subset: str
     runs: list[Run]
     attributes: list[dict[str, Any]]
+    shared: frozenset[str] = frozenset()
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What is scored: outlined objects, or classes of images."""
+        return kinds.of(self.images)
 
     @property
     def images(self) -> pd.DataFrame:
@@ -98,7 +108,15 @@ def load(config: dict[str, Any], metrics: list[str], runs: list[str], dataset: s
         _check_thresholds(run.counts, config["metrics"], row["metrics"])
     with reading(dataset) as store:
         attributes = [store.attributes(image) for image in loaded[0].counts["image"]]
-        return Board(config, store.about.get("subset", ""), loaded, attributes)
+        shared = _shared(store, loaded[0].counts)
+        return Board(config, store.about.get("subset", ""), loaded, attributes, shared)
+
+
+def _shared(store: Store, counts: pd.DataFrame) -> frozenset[str]:
+    """Groups of scored images that have images elsewhere; regions cut from one field lie a guard band apart instead."""
+    scored = set(counts["image"])
+    others = (store.attributes(image) for image in store.ids if image not in scored)
+    return frozenset(about["group"] for about in others if "region_split" not in about) & set(counts["group"])
 
 
 def _run(row: dict[str, Any], split: str) -> Run:
@@ -106,15 +124,17 @@ def _run(row: dict[str, Any], split: str) -> Run:
     counts = counts[counts["split"] == split].reset_index(drop=True)
     if counts.empty:
         raise KaryobenchError(f"{row['metrics']}: no image of split '{split}'; run evaluate again")
-    kept = {name: row[name] for name in ("experiment", "system", "task", "seed", "steps")}
-    return Run(**kept, device=_device(row["run"]), trained=row["run"] is not None, counts=counts)
+    kept = {name: row[name] for name in ("experiment", "system", "task", "seed")}
+    return Run(**kept, **_training(row["run"]), trained=row["run"] is not None, counts=counts)
 
 
-def _device(path: str | None) -> str:
+def _training(path: str | None) -> dict[str, Any]:
+    """Steps and device of a training; the run record alone knows the steps of a budget in epochs."""
     if path is None:
-        return "-"
+        return {"steps": 0, "device": "-"}
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))["device"]
+        told = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {"steps": told["steps"], "device": told["device"]}
     except (OSError, ValueError, KeyError) as error:
         raise KaryobenchError(f"{path}: cannot be read as a run record ({error!r}); run train again") from None
 
@@ -125,11 +145,14 @@ def _check_options(option: str, named: list[str], given: list[str]) -> None:
 
 
 def _check_images(counts: pd.DataFrame, first: pd.DataFrame, path: str) -> None:
-    if not counts[["image", "n_true"]].equals(first[["image", "n_true"]]):
+    truth = list(kinds.of(first).truth)
+    if not set(truth) <= set(counts) or not counts[truth].equals(first[truth]):
         raise KaryobenchError(f"{path}: scored on other images or truth than the first row; run evaluate again")
 
 
 def _check_thresholds(counts: pd.DataFrame, metrics: dict[str, Any], path: str) -> None:
+    if kinds.of(counts) is not kinds.OBJECTS:
+        return
     missing = [column("tp", t) for t in thresholds(metrics) if column("tp", t) not in counts]
     if missing:
         raise KaryobenchError(f"{path}: no column {missing[0]}; run evaluate again with the thresholds of `metrics`")

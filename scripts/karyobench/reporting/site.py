@@ -11,16 +11,17 @@ import jinja2
 from karyobench import files
 from karyobench.errors import KaryobenchError
 from karyobench.reporting import (
+    class_cards,
     dataset_views,
     datasets,
     experiment_page,
     front_page,
+    gallery,
     images_page,
     pages,
     views,
 )
 from karyobench.reporting.entries import by_experiment, entries, file_name
-from karyobench.reporting.gallery import cards
 from karyobench.reporting.pages import Shown
 from karyobench.reporting.runs import load
 
@@ -34,7 +35,7 @@ def build(config: dict[str, Any], output: str | Path) -> None:
 
     config: `study`; `leaderboards`: each the slice of the leaderboard step with `images` (HDF5 of the dataset) and
     the files that the step writes (`csv`, `summary`, `strata`, `pairs`, `reproduction`, `ranks`, `markdown`, `latex`),
-    each of its rows with `instances`, `history` and `config`, the part of the configuration behind it; `datasets`:
+    each of its rows with `merged`, `history` and `config`, the part of the configuration behind it; `datasets`:
     name and facts of each, with their `summaries` (JSON) in the same order, and `stain_figures` (SVG). Raises
     KaryobenchError naming a file that is missing or does not fit.
     """
@@ -54,6 +55,8 @@ def build(config: dict[str, Any], output: str | Path) -> None:
             _write(folder / pages.page_of(name), templates, page, "experiment.html.j2")
             if page["experiment"]["training"]:
                 _write_text(folder / pages.curves_of(name), page["experiment"]["training"]["curve"])
+            for path, svg in (each for board in page["experiment"]["boards"] for each in board["figures"].values()):
+                _write_text(folder / path, svg)
         _write_datasets(config, folder, templates)
     log.info("open %s", Path(output) / "index.html")
 
@@ -62,7 +65,8 @@ def _show(record: dict[str, Any], folder: Path) -> Shown:
     rows = record["rows"]
     board = load(record, [row["metrics"] for row in rows], [row["run"] for row in rows if row["run"]], record["images"])
     listed = entries(board)
-    drawn = cards([seeds[0] for seeds in by_experiment(listed).values()], folder)
+    draw = class_cards.cards if board.kind.classes else gallery.cards
+    drawn = draw([seeds[0] for seeds in by_experiment(listed).values()], folder)
     log.info("%s: gallery of %d images", record["name"], len(drawn))
     tables = {kind: views.read_table(record[kind]) for kind in _TABLES}
     return Shown(board, listed, tables, {card.image: card for card in drawn}, _read(record["ranks"]))
@@ -70,9 +74,13 @@ def _show(record: dict[str, Any], folder: Path) -> Shown:
 
 def _write_board(shown: Shown, study: str, folder: Path, templates: jinja2.Environment) -> None:
     """Images, figures and downloads of a leaderboard."""
-    _write(folder / pages.images_of(shown.name), templates, images_page.context(study, shown), "images.html.j2")
+    page = images_page.context(study, shown)
+    _write(folder / pages.images_of(shown.name), templates, page, images_page.template(shown))
     for path, svg in front_page.figures(shown).items():
         _write_text(folder / path, svg)
+    if not (speeds := front_page.speeds(shown)).empty:
+        text = speeds.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        _write_text(folder / pages.download_of(shown.board.config, "scaling", ".csv"), text)
     for kind in front_page.COPIED:
         source = shown.board.config[kind]
         text, suffix = _read(source), Path(source).suffix

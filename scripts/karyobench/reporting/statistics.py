@@ -1,12 +1,14 @@
 """Uncertainty of dataset scores: the bootstrap over images, or over groups of images that belong together."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+
+from karyobench.reporting.orderings import Ordering, Wins, areas, wins
 
 RESAMPLES = 9999
 CONFIDENCE = 0.95
@@ -67,21 +69,34 @@ def units(groups: Sequence[str]) -> tuple[str, int]:
     return ("groups", distinct) if 1 < distinct < len(groups) else ("images", len(groups))
 
 
-def compare(tables: Mapping[str, pd.DataFrame], groups: Sequence[str]) -> Comparison:
+def compare(
+    tables: Mapping[str, pd.DataFrame],
+    groups: Sequence[str],
+    over_groups: Sequence[str] = (),
+    orderings: Mapping[str, Mapping[str, Sequence[Ordering]]] | None = None,
+) -> Comparison:
     """Means over images of several rows' scores, with seeded bootstrap draws that all of them share.
 
     tables: scores by row name, each with one row per image and one column per score, in the same order; a NaN is left
     out. groups: group of each image; groups are drawn whole, since images of one patient or field resemble each other.
+    over_groups: scores that are means over groups of the means within each. orderings: of a score that is an area under
+    ROC curves, by score, the orderings of each row; their column in the tables counts for nothing.
     """
     kind, count = units(groups)
-    unit = np.unique(groups, return_inverse=True)[1] if kind == "groups" else np.arange(count)
+    group = np.unique(groups, return_inverse=True)[1]
+    unit = group if kind == "groups" else np.arange(count)
     values = np.stack([table.to_numpy(float).T for table in tables.values()])
     known = np.isfinite(values)
-    totals = _per_unit(np.where(known, values, 0), unit)
-    sizes = _per_unit(known.astype(float), unit)
     scores = list(next(iter(tables.values())).columns)
-    draws = _draws(totals, sizes) if count >= FEWEST_UNITS else None
-    return Comparison(list(tables), scores, _mean(totals, sizes, -1), draws, kind, count)
+    weights = known * _weights(known, group, [score in over_groups for score in scores])
+    totals, sizes = _per_unit(np.where(known, values, 0) * weights, unit), _per_unit(weights, unit)
+    means, draws = _mean(totals, sizes, -1), _draws(totals, sizes) if count >= FEWEST_UNITS else None
+    for score, of_rows in (orderings or {}).items():
+        column, rows = scores.index(score), [[wins(one, unit) for one in of_rows[name]] for name in tables]
+        means[:, column] = [areas(each, np.ones((1, count)))[0] for each in rows]
+        if draws is not None:
+            draws[:, column] = _drawn_areas(rows, count)
+    return Comparison(list(tables), scores, means, draws, kind, count)
 
 
 def independent(parts: Sequence[Comparison]) -> list[Comparison]:
@@ -115,6 +130,23 @@ def spread(values: pd.DataFrame) -> pd.Series:
     return values.std(ddof=1)
 
 
+def _weights(known: np.ndarray, group: np.ndarray, over_groups: Sequence[bool]) -> np.ndarray:
+    """Weight of each image in a score, (T, S, images): 1, or such that each group weighs 1."""
+    sizes = _per_unit(known.astype(float), group)[..., group]
+    return np.where(np.array(over_groups)[:, None], 1 / np.maximum(sizes, 1), 1.0)
+
+
+def _drawn_areas(rows: Sequence[Sequence[Wins]], count: int) -> np.ndarray:
+    """Areas (T, RESAMPLES) over the draws of `_draws`: the same units in the same order."""
+
+    def of_draws(units: np.ndarray, axis: int) -> np.ndarray:
+        flat = units.reshape(-1, count) + count * np.arange(units.size // count)[:, None]
+        drawn = np.bincount(flat.ravel(), minlength=flat.size).reshape(flat.shape).astype(float)
+        return np.stack([areas(each, drawn) for each in rows]).reshape(len(rows), *units.shape[:-1])
+
+    return _resampled((np.arange(count),), of_draws, _VALUES_AT_ONCE // count)
+
+
 def _per_unit(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
     """Sums over the images of each unit: (T, S, images) to (T, S, units)."""
     made = np.zeros((*values.shape[:-1], unit.max() + 1))
@@ -123,16 +155,22 @@ def _per_unit(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
 
 
 def _draws(totals: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    return _resampled((totals, sizes), _mean, _VALUES_AT_ONCE // totals.size)
+
+
+def _resampled(samples: tuple[np.ndarray, ...], statistic: Callable[..., np.ndarray], batch: int) -> np.ndarray:
+    """The statistic over draws of the last axis, which all samples share; the same draws for every statistic."""
     with warnings.catch_warnings():
         # It warns of draws whose images all leave a score undefined; `interval` leaves those out.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         return stats.bootstrap(
-            (totals, sizes),
-            _mean,
-            paired=True,
+            samples,
+            statistic,
+            vectorized=True,
+            paired=len(samples) > 1,
             axis=-1,
             n_resamples=RESAMPLES,
-            batch=max(1, _VALUES_AT_ONCE // totals.size),
+            batch=max(1, batch),
             confidence_level=CONFIDENCE,
             method="percentile",
             rng=np.random.default_rng(_SEED),

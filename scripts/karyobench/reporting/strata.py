@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from karyobench.metrics.scores import SCORES
+from karyobench.metrics import kinds
+from karyobench.metrics.kinds import Kind
 from karyobench.reporting import ranks, statistics
 from karyobench.reporting.runs import Board
 
@@ -14,11 +15,6 @@ ATTRIBUTES = (
     *("image_type", "organ", "collection", "label", "subtype", "magnification", "grade", "scanner", "centre"),
     "group",
 )
-COLUMNS = [
-    *("by", "stratum", "range", "experiment", "system", "n_seeds", "n_images", "n_nuclei"),
-    *(f"{score}{suffix}" for score in SCORES for suffix in ("", "_low", "_high")),
-    "note",
-]
 
 _BINS = 4
 _FEWEST_IN_A_BIN = 2
@@ -35,24 +31,36 @@ class Stratum(NamedTuple):
     images: np.ndarray
 
 
-def table(board: Board) -> pd.DataFrame:
-    """Scores of every experiment in every stratum, columns COLUMNS; strata in order, experiments by name within one.
+def columns(kind: Kind) -> list[str]:
+    """Columns of `table`."""
+    return [
+        *("by", "stratum", "range", "experiment", "system", "n_seeds", "n_images", *kind.sizes),
+        *(f"{score}{suffix}" for score in kind.scores for suffix in ("", "_low", "_high")),
+        "note",
+    ]
 
-    Each score is the mean over the stratum's images and over seeds, with the 95% interval over images or groups.
+
+def table(board: Board) -> pd.DataFrame:
+    """Scores of every experiment in every stratum, see `columns`; strata in order, experiments by name within one.
+
+    Each score is of the stratum's images, averaged over seeds, with the 95% interval over images or groups.
     """
-    scores = {name: ranks.seed_mean(board, runs, SCORES) for name, runs in board.experiments.items()}
-    rows = [row for stratum in strata(board) for row in _rows(board, stratum, scores)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    rows = [row for stratum in strata(board) for row in _rows(board, stratum)]
+    return pd.DataFrame(rows, columns=columns(board.kind))
 
 
 def strata(board: Board) -> list[Stratum]:
     """By each attribute of ATTRIBUTES that takes several values, then by the size and density of the truth's objects.
 
+    Images of classes have no objects, and their class is no stratum: the recalls tell of it.
     `group` counts where groups hold several images. Size is the mean area of an image's objects in pixels, density the
     number of objects per megapixel; both come from the counts, without pixels that the truth says nothing of.
     """
-    found = [part for name in ATTRIBUTES for part in _by_attribute(board, name)]
-    counts = board.images
+    counts, of_objects = board.images, board.kind is kinds.OBJECTS
+    by = [name for name in ATTRIBUTES if of_objects or name != "label"]
+    found = [part for name in by for part in _by_attribute(board, name)]
+    if not of_objects:
+        return found
     area, objects = counts["pixel_tp"] + counts["pixel_fn"], counts["n_true"]
     pixels = area + counts["pixel_fp"] + counts["pixel_tn"]
     sizes = np.divide(area, objects, out=np.full(len(counts), np.nan), where=objects.to_numpy() > 0)
@@ -93,12 +101,10 @@ def _by_quartile(by: str, values: np.ndarray, unit: str) -> Iterator[Stratum]:
         yield Stratum(by, _NO_OBJECTS, "", ~known)
 
 
-def _rows(board: Board, stratum: Stratum, scores: dict[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
-    counts = board.images[stratum.images]
-    within = {name: table[stratum.images] for name, table in scores.items()}
-    compared = statistics.compare(within, counts["group"].tolist())
+def _rows(board: Board, stratum: Stratum) -> Iterator[dict[str, Any]]:
+    counts, compared = board.images[stratum.images], ranks.comparison(board, stratum.images)
     about = {"by": stratum.by, "stratum": stratum.name, "range": stratum.range}
-    about |= {"n_images": len(counts), "n_nuclei": int(counts["n_true"].sum())}
+    about |= {"n_images": len(counts), **{name: int(counts[of].sum()) for name, of in board.kind.sizes.items()}}
     for name, runs in sorted(board.experiments.items()):
         system = {"experiment": name, "system": runs[0].system, "n_seeds": len(runs), "note": runs[0].note}
         yield about | system | compared.cells(name)

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from karyobench.metrics.definitions import TOTALS
-from karyobench.metrics.scores import SCORES
+from karyobench.metrics.kinds import ERRORS
 from karyobench.reporting import reproduction
 from karyobench.reporting.captions import facts, score_labels, title
 from karyobench.reporting.cells import Cells, markdown_table
-from karyobench.reporting.leaderboard import ERRORS, MAIN
 from karyobench.reporting.runs import FAKE, Board
 
 _LATEX = {
@@ -18,8 +17,8 @@ _LATEX = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{"<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$"},
 }
-_CAPTION_FACTS = ("Data", "Truth", "Subset")
-_ERRORS = ("predicted", "missed", "false", "merged", "split")
+_CAPTION_FACTS = ("Data", "Truth", "Subset", "Split")
+_ERRORS = dict(zip(ERRORS, ("predicted", "missed", "false", "merged", "split"), strict=True))
 _REPRODUCED = "Figures of papers beside those of our experiments of the same systems. Verdicts:"
 _PUBLISHED = "Taken from papers, not measured here; compare only as the last column says."
 
@@ -31,17 +30,15 @@ def markdown(board: Board, summary: pd.DataFrame, published: pd.DataFrame, again
     """
     tasks = {run.experiment: f"{run.system}. {run.task}" for run in board.runs}
     told = facts(board)
-    warnings = [text for _, text in told if text.startswith(("PSEUDO-TRUTH", "NOT THE WHOLE"))]
+    warnings = [text for _, text in told if text.startswith(("PSEUDO-TRUTH", "NOT THE WHOLE", "LEAKS"))]
     parts = [
         f"# {title(board)}",
         *(f"> **{text}.**" for text in warnings),
         markdown_table(*measured_cells(board, summary)),
         "\n".join(f"- **{name}**: {text}." for name, text in told if text not in warnings),
         "## Errors",
-        "Objects over all images, averaged over seeds. "
-        + "; ".join(f"{heading}: {TOTALS[error]}" for error, heading in zip(ERRORS, _ERRORS, strict=True))
-        + ".",
-        markdown_table(*error_cells(summary)),
+        errors_told(board),
+        markdown_table(*error_cells(board, summary)),
         "## Systems",
         "\n".join(f"- `{name}`: {task}" for name, task in tasks.items()),
     ]
@@ -63,8 +60,8 @@ def latex(board: Board, summary: pd.DataFrame, published: pd.DataFrame, against:
         f"\\label{{tab:{board.config['name']}}}",
         "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}",
         *_tabular(*measured_cells(board, summary)),
-        *("", "\\medskip", "Objects over all images, averaged over seeds:", "", "\\smallskip"),
-        *_tabular(*error_cells(summary)),
+        *("", "\\medskip", f"{_counted(board)}:", "", "\\smallskip"),
+        *_tabular(*error_cells(board, summary)),
     ]
     if measured_against(against).size:
         lines += ["", "\\medskip", "Published figures and measured ones:", "", "\\smallskip"]
@@ -78,22 +75,32 @@ def latex(board: Board, summary: pd.DataFrame, published: pd.DataFrame, against:
 
 
 def measured_cells(board: Board, summary: pd.DataFrame) -> tuple[Cells, str]:
-    """Cells and alignment of the measured table, scores with three decimals; AJI's interval where there is one.
+    """Cells and alignment of the measured table, scores with three decimals; the main one's interval if it has one.
 
-    The rank and the difference to the best are by AJI, each with its interval; fakes have none.
+    The rank and the difference to the best are by the main score, each with its interval; fakes have none.
     """
     labels = score_labels(board)
-    interval = ["AJI 95% interval"] if summary["aji_low"].notna().any() else []
-    aji, *others = labels.values()
-    header = ["experiment", "rank", aji, *interval, "AJI minus best", *others, "seeds", "steps", "device", "missing"]
+    main, *others = labels.values()
+    interval = [f"{main} 95% interval"] if summary[f"{board.kind.main}_low"].notna().any() else []
+    header = ["experiment", "rank", main, *interval, f"{main} minus best", *others]
+    header += ["seeds", "steps", "device", "missing"]
     rows = [_measured_row(row, list(labels), bool(interval)) for row in summary.to_dict("records")]
     return [header, *rows], "l" + "r" * (len(header) - 1)
 
 
-def error_cells(summary: pd.DataFrame) -> tuple[Cells, str]:
-    """Cells and alignment of the counts of objects that are wrong in each way."""
-    rows = [[row["experiment"], *(f"{row[error]:.10g}" for error in ERRORS)] for row in summary.to_dict("records")]
-    return [["experiment", *_ERRORS], *rows], "l" + "r" * len(ERRORS)
+def errors_told(board: Board) -> str:
+    """What the columns of `error_cells` are."""
+    if board.kind.classes:
+        return f"{_counted(board)}: true class, then the class that was told, or none."
+    return f"{_counted(board)}. " + "; ".join(f"{_ERRORS[error]}: {TOTALS[error]}" for error in ERRORS) + "."
+
+
+def error_cells(board: Board, summary: pd.DataFrame) -> tuple[Cells, str]:
+    """Cells and alignment of the counts of objects that are wrong in each way, or of images by true and told class."""
+    named = {name: name.replace("_as_", " as ") for name in board.kind.totals(board.images)} | _ERRORS
+    counted = [name for name in summary if name in board.kind.totals(board.images)]
+    rows = [[row["experiment"], *(f"{row[name]:.10g}" for name in counted)] for row in summary.to_dict("records")]
+    return [["experiment", *(named[name] for name in counted)], *rows], "l" + "r" * len(counted)
 
 
 def measured_against(against: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +131,7 @@ def reproduction_cells(against: pd.DataFrame) -> tuple[Cells, str]:
 
 def published_cells(board: Board, published: pd.DataFrame) -> tuple[Cells, str]:
     """Cells and alignment of the published figures, each with its images, source and comparability."""
-    scores = [score for score in SCORES if published[score].any()]
+    scores = [score for score in board.kind.scores if published[score].any()]
     labels = score_labels(board)
     header = [
         "system (published)",
@@ -141,27 +148,31 @@ def published_cells(board: Board, published: pd.DataFrame) -> tuple[Cells, str]:
     return [header, *rows], "l" + "r" * len(scores) + "lttt"
 
 
+def _counted(board: Board) -> str:
+    return f"{'Images' if board.kind.classes else 'Objects over all images'}, averaged over seeds"
+
+
 def _measured_row(row: dict[str, Any], scores: list[str], interval: bool) -> list[str]:
     name = f"{row['experiment']} (fake)" if row["note"] == FAKE else row["experiment"]
-    aji, *others = [_with_spread(row, score) for score in scores]
-    between = [f"{row['aji_low']:.3f} to {row['aji_high']:.3f}"] if interval else []
+    main, *others = [_with_spread(row, score) for score in scores]
+    between = [f"{row[f'{scores[0]}_low']:.3f} to {row[f'{scores[0]}_high']:.3f}"] if interval else []
     budget = [str(row[key]) for key in ("n_seeds", "steps", "device", "n_missing")]
-    return [name, _rank(row), aji, *between, _behind(row), *others, *budget]
+    return [name, _rank(row, scores[0]), main, *between, _behind(row, scores[0]), *others, *budget]
 
 
-def _rank(row: dict[str, Any]) -> str:
+def _rank(row: dict[str, Any], main: str) -> str:
     """`2 (1 to 3)`, without the interval where there is none; `-` for a row that is not ranked."""
-    rank, low, high = (row[f"{MAIN}{suffix}"] for suffix in ("_rank", "_rank_low", "_rank_high"))
+    rank, low, high = (row[f"{main}{suffix}"] for suffix in ("_rank", "_rank_low", "_rank_high"))
     return f"{rank} ({low} to {high})" if low != "" else str(rank) or "-"
 
 
-def _behind(row: dict[str, Any]) -> str:
+def _behind(row: dict[str, Any], main: str) -> str:
     """`-0.021 (-0.040 to 0.003)`; `best`, or `-` for a row that is not ranked."""
-    if row[f"{MAIN}_rank"] == "":
+    if row[f"{main}_rank"] == "":
         return "-"
-    if row[f"{MAIN}_rank"] == 1:
+    if row[f"{main}_rank"] == 1:
         return "best"
-    difference, low, high = (row[f"{MAIN}_difference{end}"] for end in ("", "_low", "_high"))
+    difference, low, high = (row[f"{main}_difference{end}"] for end in ("", "_low", "_high"))
     return f"{difference:.3f}" if np.isnan(low) else f"{difference:.3f} ({low:.3f} to {high:.3f})"
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from karyobench.errors import KaryobenchError
+from karyobench.metrics.class_scores import RATES, RECALL
+from karyobench.metrics.kinds import main_of
 from karyobench.metrics.scores import SCORES
 from karyobench.reporting import captions, tables
 from karyobench.reporting.cells import Cells
 from karyobench.reporting.curves import Interval
 from karyobench.reporting.entries import Entry
-from karyobench.reporting.leaderboard import MAIN
 from karyobench.reporting.runs import Board
 
 Record = dict[str, Any]
@@ -24,8 +25,9 @@ ERRORS = {"missed": "missed", "false": "false", "merges": "merged", "splits": "s
 
 _ENDS = "(_low|_high)?"
 _MEASURED = re.compile(
-    rf"({'|'.join(SCORES)})(_micro|_spread|(_rank|_difference)?{_ENDS})|(measured|difference|mean_rank){_ENDS}|wins"
-    rf"|n_pred|{'|'.join(ERRORS)}"
+    rf"({'|'.join((*SCORES, *RATES))}|{RECALL}(?!.*_tied$).+?)(_micro|_spread|(_rank|_difference)?{_ENDS})"
+    rf"|(measured|difference|mean_rank){_ENDS}|wins"
+    rf"|n_pred|{'|'.join(ERRORS)}|.+_as_.+"
 )
 _VERDICT = re.compile(r"(reproduced|not comparable|.*?)((?: within| because) .*)?")
 _COUNTS = ("seed", "n_seeds", "n_images", "n_nuclei", "n_missing", "n_units", "steps")
@@ -61,7 +63,7 @@ def competitors(summary: Iterable[Record]) -> list[Record]:
 def measured(listed: Iterable[Record]) -> list[Record]:
     """Measured rows with `fake`, `kind` of system and, under `best`, the scores in which the row is the best."""
     return [
-        {**row, "fake": _fake(row), "kind": _kind(row), "best": [s for s in SCORES if _best(row, s)]}
+        {**row, "fake": _fake(row), "kind": _kind(row), "best": [s for s in row if _best(row, s)]}
         for row in listed
         if row["source"] == "measured"
     ]
@@ -85,15 +87,16 @@ def verdict(board: Board, summary: Iterable[Record], pairs: Iterable[Record]) ->
     the second, level: rivals that cannot be told from the first, elsewhere: who is the best in which other
     scores (labels), where it is not.
     """
-    rivals = sorted(competitors(summary), key=lambda row: (-row[MAIN], row["experiment"]))
+    main = board.kind.main
+    rivals = sorted(competitors(summary), key=lambda row: (-row[main], row["experiment"]))
     if not rivals:
         return None
     first, second = rivals[0], (*rivals[1:2], None)[0]
     labels = captions.score_labels(board)
     return {
-        **{"label": labels[MAIN], "score": MAIN, "first": first, "second": second},
-        "ahead": _ahead(pairs, first, second) if second else None,
-        "level": [row["experiment"] for row in rivals[1:] if row[f"{MAIN}_tied"] == "yes"],
+        **{"label": labels[main], "score": main, "first": first, "second": second},
+        "ahead": _ahead(pairs, main, first, second) if second else None,
+        "level": [row["experiment"] for row in rivals[1:] if row[f"{main}_tied"] == "yes"],
         "elsewhere": _elsewhere(rivals, labels),
     }
 
@@ -109,8 +112,9 @@ def strata(listed: Sequence[Record], summary: Iterable[Record]) -> list[Record]:
     for by in dict.fromkeys(row["by"] for row in listed):
         chosen = [{**row, "fake": _fake(row)} for row in listed if row["by"] == by]
         names = list(dict.fromkeys(row["stratum"] for row in chosen))
-        top = {n: max((r[MAIN] for r in chosen if r["stratum"] == n and not r["fake"]), default=None) for n in names}
-        cells = {(r["experiment"], r["stratum"]): {**r, "best": r[MAIN] == top[r["stratum"]]} for r in chosen}
+        main = main_of(chosen[0])
+        top = {n: max((r[main] for r in chosen if r["stratum"] == n and not r["fake"]), default=None) for n in names}
+        cells = {(r["experiment"], r["stratum"]): {**r, "best": r[main] == top[r["stratum"]]} for r in chosen}
         table = [[cells[experiment, name] for name in names] for experiment in order]
         made.append({"title": by.replace("_", " "), "strata": table[0], "rows": table})
     return made
@@ -129,22 +133,26 @@ def reproduction(listed: Iterable[Record]) -> list[Record]:
 
 def intervals(summary: Iterable[Record]) -> list[Interval]:
     """The competitors' main scores in order, best first."""
+    rivals = competitors(summary)
+    if not rivals:
+        return []
+    main = main_of(rivals[0])
     return [
-        Interval(row["experiment"], row[MAIN], _ends(row, MAIN), _best(row, MAIN) or row[f"{MAIN}_tied"] == "yes")
-        for row in sorted(competitors(summary), key=lambda row: (-row[MAIN], row["experiment"]))
+        Interval(row["experiment"], row[main], _ends(row, main), _best(row, main) or row[f"{main}_tied"] == "yes")
+        for row in sorted(rivals, key=lambda row: (-row[main], row["experiment"]))
     ]
 
 
 def warnings(board: Board) -> list[tuple[str, str]]:
-    """Facts that a reader must meet before any number: pseudo-truth, synthetic data, a subset."""
-    loud = {"Subset"} if board.config["dataset_facts"]["truth"] == "manual" else {"Subset", "Truth"}
+    """Facts that a reader must meet before any number: pseudo-truth, synthetic data, a subset, a split that leaks."""
+    loud = {"Subset", "Split"} | (set() if board.config["dataset_facts"]["truth"] == "manual" else {"Truth"})
     return [(name, text) for name, text in captions.facts(board) if name in loud]
 
 
 def badges(board: Board) -> list[str]:
     """The same facts in a word each."""
     truth = {"pseudo": "pseudo-truth", "synthetic": "synthetic"}.get(board.config["dataset_facts"]["truth"])
-    return [word for word in (truth, "subset" if board.subset else None) if word]
+    return [word for word in (truth, "subset" if board.subset else None, "leaks" if board.shared else None) if word]
 
 
 def minutes(entries: Iterable[Entry]) -> float | None:
@@ -153,8 +161,8 @@ def minutes(entries: Iterable[Entry]) -> float | None:
     return sum(told) / len(told) if told else None
 
 
-def _ahead(pairs: Iterable[Record], first: Record, second: Record) -> float | None:
-    names = (MAIN, first["experiment"], second["experiment"])
+def _ahead(pairs: Iterable[Record], main: str, first: Record, second: Record) -> float | None:
+    names = (main, first["experiment"], second["experiment"])
     found = (row["wins"] for row in pairs if (row["score"], row["experiment"], row["versus"]) == names)
     return next(found, None)
 

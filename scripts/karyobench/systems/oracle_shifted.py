@@ -8,6 +8,7 @@ from karyobench.errors import KaryobenchError
 from karyobench.systems.base import Tile
 
 TASK = "The truth moved by a few pixels: an a x b rectangle keeps IoU (a-y)(b-x) / (2ab - (a-y)(b-x))"
+PAPER = "none: a permanent fake, whose scores are known in closed form"
 OUTPUT = "instances"
 TRAINED = False
 KEYS = {"predict": ("tile", "shift"), "instances": ("min_edge",)}

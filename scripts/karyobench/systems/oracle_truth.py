@@ -7,6 +7,7 @@ import numpy as np
 from karyobench.systems.base import Tile
 
 TASK = "The truth itself: scores 1 in every measure"
+PAPER = "none: a permanent fake, whose scores are known in closed form"
 OUTPUT = "instances"
 TRAINED = False
 KEYS = {"predict": ("tile",), "instances": ("min_edge",)}

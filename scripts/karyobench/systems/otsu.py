@@ -10,6 +10,7 @@ from karyobench.systems.common import cleaned, foreground
 from karyobench.systems.labels import without_small
 
 TASK = "Otsu's threshold on the nuclear channel, then connected components (Otsu 1979; Coelho et al. 2009)"
+PAPER = "Otsu, A threshold selection method from gray-level histograms, IEEE Trans. Syst. Man Cybern. 1979"
 OUTPUT = "maps"
 TRAINED = False
 KEYS = {"predict": ("tile",), "instances": ("median", "max_hole", "min_area")}

@@ -12,6 +12,7 @@ from karyobench.errors import KaryobenchError
 from karyobench.systems.base import Tile
 
 TASK = "Label maps made elsewhere, read from a folder"
+PAPER = "none: whatever made the label maps"
 OUTPUT = "instances"
 TRAINED = False
 KEYS = {"predict": ("tile", "folder"), "instances": ("min_edge",)}

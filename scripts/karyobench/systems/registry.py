@@ -45,9 +45,11 @@ def declared(module: str, name: str) -> Any:
 
 
 def defines(module: str, function: str) -> bool:
-    """Whether a system module defines a function, told without importing it."""
+    """Whether a system module has a function, its own or one that it imports by name, told without importing it."""
     body = ast.parse(path_of(module).read_text(encoding="utf-8")).body
-    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)
+    own = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+    shared = {name.asname or name.name for node in body if isinstance(node, ast.ImportFrom) for name in node.names}
+    return function in own | shared
 
 
 def load(module: str) -> ModuleType:

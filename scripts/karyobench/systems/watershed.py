@@ -13,6 +13,7 @@ from karyobench.systems.common import cleaned, foreground
 from karyobench.systems.labels import without_small
 
 TASK = "Otsu's threshold on the nuclear channel, then a watershed of the distance transform from its h-maxima"
+PAPER = "Coelho et al., Nuclear segmentation in microscope cell images, ISBI 2009 (variant for H&E)"
 OUTPUT = "maps"
 TRAINED = False
 KEYS = {"predict": ("tile",), "instances": ("median", "max_hole", "min_area", "h")}

@@ -9,7 +9,7 @@ from typing import Any
 from karyobench import files
 from karyobench.datasets import readers
 from karyobench.systems import registry
-from karyobench.workflow import fingerprint, names, paths, references, slices
+from karyobench.workflow import fingerprint, names, paths, references, resources, slices
 
 Record = dict[str, Any]
 
@@ -22,8 +22,9 @@ class Catalogue:
     """
 
     def __init__(self, config: Record) -> None:
+        config = names.without_nulls(config)
         references.check(config)
-        self.config = config
+        self.config = config = {**config, "experiments": names.experiments(config)}
         references.check_paths(config, self.datasets, [e for board in self.leaderboards for e, _ in self.rows(board)])
 
     # ------------------------------------------------------------------ targets
@@ -51,6 +52,18 @@ class Catalogue:
     def datasets(self) -> list[str]:
         """Every dataset that the chosen study needs, without the names of splits."""
         return self.datasets_of_study(self.config["study"])
+
+    @property
+    def pretrained(self) -> list[str]:
+        """Pretrained weights that trainings of the chosen study start from, or those that they start from; sorted."""
+        waiting = [name for board in self.leaderboards for name, _ in self.rows(board)]
+        seen: dict[str, Record] = {}
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen[name] = self.config["experiments"][name]
+                waiting += [seen[name][key] for key in ("init_from", "weights_of") if key in seen[name]]
+        return sorted({record["pretrained"] for record in seen.values() if "pretrained" in record})
 
     def datasets_of_study(self, study: str) -> list[str]:
         """Datasets that a study names, scores, trains on, or takes a stain's reference from; sorted."""
@@ -81,7 +94,14 @@ class Catalogue:
 
     def raw(self, dataset: str) -> list[str]:
         """Local raw files of a dataset, which are read in place; empty for downloads."""
-        local = self.config["datasets"][dataset]["source"].get("local")
+        return self._local("datasets", dataset)
+
+    def raw_weights(self, wildcards: SimpleNamespace) -> list[str]:
+        """The local file of pretrained weights, which is read in place; empty for downloads."""
+        return self._local("pretrained", wildcards.pretrained)
+
+    def _local(self, catalogue: str, name: str) -> list[str]:
+        local = self.config[catalogue][name]["source"].get("local")
         return _files_below(local) if local else []
 
     def ingested(self, dataset: str) -> str:
@@ -125,15 +145,25 @@ class Catalogue:
         return paths.PATCHES.format(patches=self.config["experiments"][wildcards.experiment]["patches"])
 
     def initial_weights(self, wildcards: SimpleNamespace) -> list[str]:
-        """Weights that an experiment starts from: those of `init_from` under the same seed, or none."""
-        start = self.config["experiments"][wildcards.experiment].get("init_from")
-        return [paths.WEIGHTS.format(experiment=start, seed=wildcards.seed)] if start else []
+        """Weights that an experiment starts from: `pretrained` ones, those of `init_from` under its seed, or none."""
+        record = self.config["experiments"][wildcards.experiment]
+        if "pretrained" in record:
+            return [paths.PRETRAINED.format(pretrained=record["pretrained"])]
+        if "init_from" in record:
+            return [paths.WEIGHTS.format(experiment=record["init_from"], seed=wildcards.seed)]
+        return []
 
     def weights(self, wildcards: SimpleNamespace) -> list[str]:
-        """Weights of a trained experiment; empty for systems without training."""
+        """What predict loads: the weights, or what was exported from them; empty for systems without training."""
         if not self.trained(wildcards.experiment):
             return []
-        return [paths.WEIGHTS.format(experiment=wildcards.experiment, seed=wildcards.seed)]
+        if self._runtime(wildcards.experiment):
+            return [paths.EXPORTED.format(experiment=wildcards.experiment, seed=wildcards.seed)]
+        return [self.trained_weights(wildcards)]
+
+    def trained_weights(self, wildcards: SimpleNamespace) -> str:
+        """Weights of a trained experiment: its own, or those of the one that `weights_of` names."""
+        return paths.WEIGHTS.format(experiment=self.trainee(wildcards.experiment), seed=wildcards.seed)
 
     def test_images(self, wildcards: SimpleNamespace) -> str:
         """The dataset on which an experiment predicts, under the stain that the experiment was trained with."""
@@ -183,14 +213,14 @@ class Catalogue:
         ]
 
     def study_files(self, wildcards: SimpleNamespace) -> list[str]:
-        """All that a study's site shows: tables, counts, instances, images, training records, stain figures."""
+        """All that a study's site shows: tables, counts, merged predictions, images, training records, stains."""
         tables = [pattern.format(study=wildcards.study) for pattern in (paths.DATASETS, paths.DATASETS_MARKDOWN)]
         found = [*tables, *self.summaries(wildcards), *self.stain_figures(wildcards)]
         for name in names.study(self.config, wildcards.study)["leaderboards"]:
             dataset = self.config["leaderboards"][name]["dataset"]
             found += [p.format(leaderboard=name) for p in slices.TABLES.values()]
             found.append(self.ingested(dataset))
-            for pattern in (paths.METRICS, paths.INSTANCES):
+            for pattern in (paths.METRICS, paths.MERGED):
                 found += self._of_rows(pattern, name)
             for pattern in (paths.RUN, paths.HISTORY, paths.WEIGHTS):
                 found += self._of_rows(pattern, name, trained_only=True)
@@ -204,7 +234,7 @@ class Catalogue:
     def _of_rows(self, pattern: str, leaderboard: str, trained_only: bool = False) -> list[str]:
         dataset = self.config["leaderboards"][leaderboard]["dataset"]
         return [
-            pattern.format(experiment=name, seed=seed, dataset=dataset)
+            pattern.format(experiment=self.trainee(name) if trained_only else name, seed=seed, dataset=dataset)
             for name, seed in self.rows(leaderboard)
             if self.trained(name) or not trained_only
         ]
@@ -218,6 +248,10 @@ class Catalogue:
     def trained(self, experiment: str) -> bool:
         """Whether the experiment has a training stage: it then names a patch set."""
         return "patches" in self.config["experiments"][experiment]
+
+    def trainee(self, experiment: str) -> str:
+        """The experiment whose training made the weights of this one: itself, unless `weights_of` names another."""
+        return self.config["experiments"][experiment].get("weights_of", experiment)
 
     def stain(self, experiment: str) -> str:
         """Stain of an experiment: its patch set's, or its own where nothing is trained."""
@@ -234,6 +268,26 @@ class Catalogue:
             return asked * attempt if name == "mem_mb" else asked
 
         return ask
+
+    def training_resource(self, name: str) -> Callable[..., int | str | None]:
+        """Resource function of training: see `resources.training`."""
+
+        def ask(wildcards: SimpleNamespace, attempt: int) -> int | str | None:
+            return resources.training(self.system(wildcards.experiment), self.config["threads"], attempt)[name]
+
+        return ask
+
+    def training_threads(self, wildcards: SimpleNamespace) -> int:
+        """Processors of training on one machine: those of all its ranks."""
+        system = self.system(wildcards.experiment)
+        return max(self.config["threads"], system["train"]["ranks"])
+
+    def prediction_gpu(self, wildcards: SimpleNamespace, attempt: int) -> int:
+        """GPUs of a prediction: none where the runtime is one of the CPU."""
+        return 0 if self._runtime(wildcards.experiment) else self.resource("gpu")(wildcards, attempt)
+
+    def _runtime(self, experiment: str) -> Record | None:
+        return self.system(experiment)["predict"].get("runtime")
 
     # ------------------------------------------------------------------ params
 
@@ -255,7 +309,7 @@ class Catalogue:
         return None
 
 
-_RUN_A_SYSTEM = {"train", "predict", "merge"}
+_RUN_A_SYSTEM = {"train", "export", "predict", "merge"}
 _MAY_BE_HE = ("he", "kmeans", None)
 
 

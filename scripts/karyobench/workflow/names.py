@@ -36,6 +36,20 @@ def splits(config: Record, dataset: str) -> list[str]:
     return [dataset, *(f"{dataset}@{name}" for name in config["datasets"][dataset]["splits"])]
 
 
+def without_nulls(config: Record) -> Record:
+    """The configuration with experiments in which `pretrained: null`, as an overlay has it, is left out."""
+    listed = config["experiments"].items()
+    kept = {name: {key: value for key, value in record.items() if value is not None} for name, record in listed}
+    return {**config, "experiments": kept}
+
+
+def experiments(config: Record) -> dict[str, Record]:
+    """All experiments; one with `weights_of` has the patch set of the experiment that it names."""
+    listed = config["experiments"]
+    others = {name: listed[record["weights_of"]] for name, record in listed.items() if "weights_of" in record}
+    return listed | {name: {**listed[name], "patches": other["patches"]} for name, other in others.items()}
+
+
 def study(config: Record, name: str) -> dict[str, list[str]]:
     """The leaderboards, datasets and patch sets of a study; a plain list means leaderboards."""
     record = config["studies"][name]

@@ -62,16 +62,22 @@ def _seconds_of(path: Path) -> float | None:
         return None
 
 
-def render(planned: list[Job], datasets: dict[str, dict[str, Any]], workdir: Path) -> str:
-    """The plan as text: jobs per rule, why each reruns, downloads, disk, time, licences."""
+def render(
+    planned: list[Job], datasets: dict[str, dict[str, Any]], pretrained: dict[str, dict[str, Any]], workdir: Path
+) -> str:
+    """The plan as text: jobs per rule, why each reruns, downloads, disk, time, licences.
+
+    datasets, pretrained: the study's records by name.
+    """
     counted = Counter(job.rule for job in planned if job.rule != "all")
     parts = [f"{sum(counted.values())} jobs to run" + ("" if counted else ": everything is up to date")]
     parts += [f"  {rule:<12} {count:>4}" for rule, count in counted.items()]
     parts += ["", "Why each job runs", *_reasons(planned)] if counted else []
-    parts += ["", "Downloads", *_downloads(planned, datasets)]
+    parts += ["", "Downloads", *_downloads(planned, datasets, pretrained)]
     parts += ["", "Disk", f"  {_megabytes(_used(workdir))} in results and resources, {_megabytes(_free(workdir))} free"]
     parts += ["", "Time", f"  {_time(planned, workdir)}"]
-    parts += ["", "Datasets and licences", *(f"  {n}: {d['licence']} ({d['citation']})" for n, d in datasets.items())]
+    parts += ["", "Datasets and licences", *_licences(datasets)]
+    parts += ["", "Pretrained weights and licences", *_licences(pretrained)] if pretrained else []
     return "\n".join(parts)
 
 
@@ -81,9 +87,18 @@ def _reasons(planned: list[Job]) -> Iterator[str]:
             yield f"  {job.rule} [{job.wildcards}]: {job.reason}"
 
 
-def _downloads(planned: list[Job], datasets: dict[str, dict[str, Any]]) -> list[str]:
-    wanted = {job.wildcards.removeprefix("dataset=") for job in planned if job.rule == "download"}
-    return [f"  {name}: {_source(datasets[name]['source'])}" for name in sorted(wanted & datasets.keys())] or ["  none"]
+def _licences(records: dict[str, dict[str, Any]]) -> list[str]:
+    return [f"  {name}: {record['licence']} ({record['citation']})" for name, record in records.items()]
+
+
+def _downloads(
+    planned: list[Job], datasets: dict[str, dict[str, Any]], pretrained: dict[str, dict[str, Any]]
+) -> list[str]:
+    told = []
+    for rule, records in (("download", datasets), ("pretrained", pretrained)):
+        wanted = {job.wildcards.partition("=")[2] for job in planned if job.rule == rule}
+        told += [f"  {name}: {_source(records[name]['source'])}" for name in sorted(wanted & records.keys())]
+    return told or ["  none"]
 
 
 def _source(source: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from karyobench.datasets import lists, readers
 from karyobench.errors import KaryobenchError, nearest
 from karyobench.stain import PARAMETERS
 from karyobench.systems import registry
-from karyobench.workflow import explain, names
+from karyobench.workflow import classes, explain, names
 
 Record = dict[str, Any]
 
@@ -24,6 +24,7 @@ def check(config: Record) -> None:
         *(f for name, record in config["datasets"].items() for f in _dataset(name, record)),
         *(f for name, record in config["stains"].items() for f in _stain(config, name, record)),
         *(f for name, record in config["systems"].items() for f in _system(name, record)),
+        *(f for name, record in config["systems"].items() for f in _ranks(name, record)),
         *_metrics(config["metrics"]),
     ]
     if faults:
@@ -36,7 +37,10 @@ def check_paths(config: Record, datasets: list[str], experiments: list[str]) -> 
     Without this, Snakemake would take the outputs that an earlier run made from the path for up to date.
     """
     named = {f"datasets.{d}.source.local": config["datasets"][d]["source"].get("local") for d in datasets}
-    for system in {config["experiments"][name]["system"] for name in experiments}:
+    records = [config["experiments"][name] for name in experiments]
+    for name in {record["pretrained"] for record in records if "pretrained" in record}:
+        named[f"pretrained.{name}.source.local"] = config["pretrained"][name]["source"].get("local")
+    for system in {record["system"] for record in records}:
         named[f"systems.{system}.predict.folder"] = config["systems"][system]["predict"].get("folder")
     faults = [f"{key}: there is no '{path}'" for key, path in sorted(named.items()) if path and not Path(path).exists()]
     if faults:
@@ -68,34 +72,73 @@ def _leaderboard(config: Record, name: str, record: Record) -> Iterator[str]:
     where = f"leaderboards.{name}"
     yield from _unknown_dataset(config, f"{where}.dataset", record["dataset"])
     yield from _unknown(config, f"{where}.experiments", record["experiments"], "experiments")
-    if config["datasets"].get(names.base(record["dataset"]), {}).get("objects") == "classes":
-        yield f"{where}.dataset: '{record['dataset']}' has classes and no pixel truth; it cannot be scored"
+    for name in record["experiments"]:
+        yield from classes.misfits(config, where, name, record["dataset"])
 
 
 def _experiment(config: Record, name: str, record: Record) -> Iterator[str]:
     where = f"experiments.{name}"
     yield from _unknown(config, f"{where}.system", [record["system"]], "systems")
-    if "patches" in record:
+    if "weights_of" in record:
+        yield from _weights_of(config, where, record)
+    elif "patches" in record:
         yield from _unknown(config, f"{where}.patches", [record["patches"]], "patches")
         if "budget" not in record:
-            yield f"{where}: a trained experiment needs a budget, such as {{steps: 300}}"
+            yield f"{where}: a trained experiment needs a budget, such as {{steps: 300}} or {{epochs: 75}}"
         if "stain" in record:
             yield f"{where}.stain: comes from the patch set; remove it here"
     else:
         yield from _stain_name(config, f"{where}.stain", record["stain"])
-        for key in sorted({"budget", "init_from"} & record.keys()):
+        for key in sorted({"budget", "init_from", "pretrained"} & record.keys()):
             yield f"{where}.{key}: nothing is trained here; remove it"
     if "init_from" in record:
         yield from _unknown(config, f"{where}.init_from", [record["init_from"]], "experiments")
         if "patches" not in config["experiments"].get(record["init_from"], {"patches": None}):
             yield f"{where}.init_from: experiment '{record['init_from']}' is not trained and has no weights"
+    for dataset in config["patches"].get(record.get("patches"), {"train": []})["train"]:
+        yield from classes.misfits(config, where, name, dataset)
+    if "pretrained" in record:
+        yield from _pretrained(config, where, record)
     system = config["systems"].get(record["system"])
-    if system is not None and _trained(system) != ("patches" in record):
+    if system is not None and _trained(system) != bool({"patches", "weights_of"} & record.keys()):
         yield f"{where}: system '{record['system']}' " + (
             "is trained, so the experiment must name its patches"
             if _trained(system)
             else "is not trained, so the experiment names its stain, not patches"
         )
+
+
+def _weights_of(config: Record, where: str, record: Record) -> Iterator[str]:
+    """Weights fit where module and `network` are the same; without training there is nothing else to say."""
+    yield from _unknown(config, f"{where}.weights_of", [record["weights_of"]], "experiments")
+    for key in sorted({"budget", "init_from", "pretrained"} & record.keys()):
+        yield f"{where}.{key}: nothing is trained here; remove it"
+    other = config["experiments"].get(record["weights_of"])
+    if other is None:
+        return
+    if "patches" not in other:
+        yield f"{where}.weights_of: experiment '{record['weights_of']}' trains no weights; name one that does"
+    elif not set(record["seeds"]) <= set(other["seeds"]):
+        yield f"{where}.seeds: experiment '{record['weights_of']}' has the seeds {other['seeds']} alone"
+    ours, theirs = (config["systems"].get(name, {}) for name in (record["system"], other["system"]))
+    if any(ours.get(key) != theirs.get(key) for key in ("module", "network")):
+        yield (
+            f"{where}.weights_of: systems '{record['system']}' and '{other['system']}' differ in module or network, so "
+            "the weights do not fit"
+        )
+
+
+def _pretrained(config: Record, where: str, record: Record) -> Iterator[str]:
+    yield from _unknown(config, f"{where}.pretrained", [record["pretrained"]], "pretrained")
+    if "init_from" in record:
+        yield f"{where}: training starts from pretrained weights or from those of init_from; remove one of them"
+    system = config["systems"].get(record["system"])
+    try:
+        adopts = system is None or registry.defines(system["module"], "adopt")
+    except KaryobenchError:
+        return
+    if not adopts:
+        yield f"{where}.pretrained: system '{record['system']}' cannot start from weights of another origin; remove it"
 
 
 def _stain_name(config: Record, where: str, name: str) -> Iterator[str]:
@@ -108,6 +151,8 @@ def _patches(config: Record, name: str, record: Record) -> Iterator[str]:
     for dataset in record["train"]:
         yield from _unknown_dataset(config, f"{where}.train", dataset)
     yield from _stain_name(config, f"{where}.stain", record["stain"])
+    if len({classes.of(config, dataset) for dataset in record["train"]}) > 1:
+        yield f"{where}.train: the datasets have not the same `classes` in the same order; make a patch set of each"
     for dataset in record["train"]:
         regions = config["datasets"].get(names.base(dataset), {}).get("regions")
         if regions and regions["guard"] < record["crop"]:
@@ -118,6 +163,12 @@ def _patches(config: Record, name: str, record: Record) -> Iterator[str]:
 
 
 def _dataset(name: str, record: Record) -> Iterator[str]:
+    if ("classes" in record) != (record["objects"] == "classes"):
+        yield f"datasets.{name}.classes: " + (
+            f"its objects are {record['objects']}, which have no classes; remove it, or set `objects: classes`"
+            if "classes" in record
+            else "its objects are classes; list them, such as [benign, malignant]"
+        )
     try:
         readers.path_of(record["reader"])
     except KaryobenchError as error:
@@ -155,8 +206,21 @@ def _system(name: str, record: Record) -> Iterator[str]:
     for section, keys in known.items():
         where = f"systems.{name}.{section}"
         given = record.get(section, {})
+        if section == "predict" and _trained(record):
+            given = {key: value for key, value in given.items() if key != "runtime"}
         yield from (f"{where}: unknown key '{key}'{nearest(key, keys)}" for key in sorted(given.keys() - set(keys)))
         yield from (f"{where}: the key '{key}' is missing" for key in sorted(set(keys) - given.keys()))
+
+
+def _ranks(name: str, record: Record) -> Iterator[str]:
+    train, nodes = record.get("train", {"batch": 1, "ranks": 1}), record["resources"]["nodes"]
+    if train["batch"] % train["ranks"]:
+        yield (
+            f"systems.{name}.train.ranks: {train['ranks']} ranks cannot share a batch of {train['batch']} evenly; "
+            "choose a batch that is a multiple of ranks"
+        )
+    if train["ranks"] % nodes:
+        yield f"systems.{name}.resources.nodes: {nodes} nodes cannot share train.ranks, {train['ranks']}, evenly"
 
 
 def _metrics(record: Record) -> Iterator[str]:

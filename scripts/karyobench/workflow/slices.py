@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from karyobench.systems import registry
-from karyobench.workflow import names, paths
+from karyobench.workflow import names, paths, resources
 
 if TYPE_CHECKING:
     from karyobench.workflow.catalogue import Catalogue
@@ -32,6 +32,12 @@ def download(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
     return {"dataset": wildcards.dataset, "source": catalogue.config["datasets"][wildcards.dataset]["source"]}
 
 
+def pretrained(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """Where pretrained weights come from, what file they are, and what input they expect."""
+    record = catalogue.config["pretrained"][wildcards.pretrained]
+    return {"pretrained": wildcards.pretrained, **_keys(record, "source", "format", "input")}
+
+
 def ingest(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
     """The dataset's record but for what other steps use of it."""
     record = catalogue.config["datasets"][wildcards.dataset]
@@ -54,20 +60,33 @@ def stain_figure(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
 
 
 def patch(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
-    """The patch set's record."""
-    return {"name": wildcards.patches, "patches": catalogue.config["patches"][wildcards.patches]}
+    """The patch set's record, and the classes of its datasets."""
+    record = catalogue.config["patches"][wildcards.patches]
+    return {"name": wildcards.patches, "patches": record, **_classes(catalogue, record["train"][0])}
 
 
 def train(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
-    """Experiment, seed, budget, patch set, and the sections of the system that training uses."""
+    """Experiment, seed, budget, initial weights, patch set, and the sections of the system that training uses."""
     experiment = catalogue.config["experiments"][wildcards.experiment]
     return {
         "experiment": wildcards.experiment,
         "seed": int(wildcards.seed),
-        "threads": catalogue.config["threads"],
-        "budget": experiment["budget"],
+        "threads": resources.threads_per_rank(catalogue.system(wildcards.experiment), catalogue.config["threads"]),
+        "budget": _budget(catalogue, experiment),
+        "initial": _initial(experiment),
         "data": {"patches": experiment["patches"], **catalogue.config["patches"][experiment["patches"]]},
+        **_classes(catalogue, catalogue.config["patches"][experiment["patches"]]["train"][0]),
         **_keys(catalogue.system(wildcards.experiment), "module", "network", "targets", "loss", "train"),
+    }
+
+
+def export(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
+    """The sections of the system that prediction uses, and the classes of what it was trained on."""
+    patches = catalogue.config["experiments"][wildcards.experiment]["patches"]
+    return {
+        "threads": catalogue.config["threads"],
+        **_classes(catalogue, catalogue.config["patches"][patches]["train"][0]),
+        **_keys(catalogue.system(wildcards.experiment), "module", "network", "predict"),
     }
 
 
@@ -76,18 +95,21 @@ def predict(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
     return {
         "splits": _scored_splits(catalogue, wildcards.dataset),
         "threads": catalogue.config["threads"],
+        **_classes(catalogue, wildcards.dataset),
         **_keys(catalogue.system(wildcards.experiment), "module", "network", "predict"),
     }
 
 
 def merge(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
-    """The sections of the system that make instances."""
-    return _keys(catalogue.system(wildcards.experiment), "module", "instances")
+    """The sections of the system that make instances, or the classes of the dataset."""
+    classes = _classes(catalogue, wildcards.dataset)
+    return {**_keys(catalogue.system(wildcards.experiment), "module", "instances"), **classes}
 
 
 def evaluate(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
-    """Metrics and scored splits."""
-    return {"metrics": catalogue.config["metrics"], "splits": _scored_splits(catalogue, wildcards.dataset)}
+    """Metrics, scored splits, and the dataset's classes."""
+    splits, classes = _scored_splits(catalogue, wildcards.dataset), _classes(catalogue, wildcards.dataset)
+    return {"metrics": catalogue.config["metrics"], "splits": splits, **classes}
 
 
 def leaderboard(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
@@ -138,9 +160,9 @@ def _shown_row(catalogue: Catalogue, experiment: str, seed: int, dataset: str) -
     record = catalogue.config["experiments"][experiment]
     return {
         **_row(catalogue, experiment, seed, dataset),
-        "instances": paths.INSTANCES.format(**wildcards),
-        "history": paths.HISTORY.format(**wildcards) if catalogue.trained(experiment) else None,
-        "weights": paths.WEIGHTS.format(**wildcards) if catalogue.trained(experiment) else None,
+        "merged": paths.MERGED.format(**wildcards),
+        "history": _of_training(catalogue, paths.HISTORY, experiment, seed),
+        "weights": _of_training(catalogue, paths.WEIGHTS, experiment, seed),
         "config": {"experiment": record, "system": _without_resources(catalogue.system(experiment))},
     }
 
@@ -154,9 +176,34 @@ def _row(catalogue: Catalogue, experiment: str, seed: int, dataset: str) -> Reco
         "system": record["system"],
         "task": registry.declared(catalogue.system(experiment)["module"], "TASK"),
         "metrics": paths.METRICS.format(**wildcards),
-        "run": paths.RUN.format(**wildcards) if catalogue.trained(experiment) else None,
-        "steps": record["budget"]["steps"] if catalogue.trained(experiment) else 0,
+        "run": _of_training(catalogue, paths.RUN, experiment, seed),
+        "initial": _initial(catalogue.config["experiments"][catalogue.trainee(experiment)]),
     }
+
+
+def _of_training(catalogue: Catalogue, pattern: str, experiment: str, seed: int) -> str | None:
+    """A file of the training that made an experiment's weights; None where nothing is trained."""
+    if not catalogue.trained(experiment):
+        return None
+    return pattern.format(experiment=catalogue.trainee(experiment), seed=seed)
+
+
+def _classes(catalogue: Catalogue, dataset: str) -> Record:
+    """`classes` of a dataset whose truth is a class per image; nothing of another."""
+    return _keys(catalogue.config["datasets"][names.base(dataset)], "classes")
+
+
+def _budget(catalogue: Catalogue, experiment: Record) -> Record:
+    """The budget, and the cap on its steps where it may be lower."""
+    budget, cap = experiment["budget"], catalogue.config["max_steps"]
+    return budget if cap is None or budget.get("steps", cap + 1) <= cap else {**budget, "max_steps": cap}
+
+
+def _initial(experiment: Record) -> str:
+    """What training starts from."""
+    if "pretrained" in experiment:
+        return f"pretrained {experiment['pretrained']}"
+    return f"experiment {experiment['init_from']}" if "init_from" in experiment else "scratch"
 
 
 def _scored_splits(catalogue: Catalogue, dataset: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Weights that were trained elsewhere: read from their publisher's file, and laid onto our networks."""
