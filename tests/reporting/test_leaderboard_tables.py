@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ from karyobench.errors import KaryobenchError
 from karyobench.metrics.counts import count_image, write_counts
 from karyobench.metrics.kinds import ERRORS, OBJECTS
 from karyobench.metrics.scores import EMPTY_IMAGE_POLICY, MISSING_PREDICTION_POLICY, SCORES, thresholds
-from karyobench.reporting import captions, leaderboard, outputs, ranks, runs, tables, terminal
+from karyobench.reporting import captions, latex, leaderboard, outputs, ranks, runs, terminal
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 METRICS = {"iou_thresholds": [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95], "f1_threshold": 0.5}
@@ -225,10 +227,12 @@ def test_markdown_states_its_facts(config):
     assert len(widths) == 1
 
 
-def test_latex_is_one_escaped_table(config):
+def test_latex_has_a_table_and_published_ones_that_break_pages(config):
     _, page = pages(config)
     assert page.count("\\begin{table}") == page.count("\\end{table}") == 1
-    assert page.count("\\begin{tabular}") == page.count("\\end{tabular}") == page.count("\\toprule") == 4
+    assert page.count("\\begin{tabular}") == page.count("\\end{tabular}") == 2
+    assert page.count("\\begin{longtable}") == page.count("\\end{longtable}") == 2
+    assert page.count("\\toprule") == page.count("\\bottomrule") == 4
     assert page.count("{") == page.count("}")
     assert "Toys \\& sons 100\\%" in page
     assert "oracle\\_truth-toy (fake) & - & 1.000 & " in page
@@ -240,10 +244,24 @@ def test_latex_is_one_escaped_table(config):
 
 
 def test_latex_escapes_every_special_character():
-    assert tables._escaped("a_b & 5% $x^2$ #1 {~} \\ <>") == (
+    assert latex._escaped("a_b & 5% $x^2$ #1 {~} \\ <>") == (
         "a\\_b \\& 5\\% \\$x\\textasciicircum{}2\\$ \\#1 \\{\\textasciitilde{}\\} \\textbackslash{} "
         "\\textless{}\\textgreater{}"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex on this machine")
+def test_latex_compiles_and_fits_its_page(config, tmp_path):
+    preamble = "\\documentclass[a4paper]{article}\\usepackage{array,booktabs,graphicx,longtable}\\begin{document}"
+    (tmp_path / "page.tex").write_text(f"{preamble}\n{pages(config)[1]}\\end{{document}}\n")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    for _ in range(3):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Float too large" not in done.stdout
+    wide = [float(width) for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)]
+    assert max(wide, default=0) < 40
 
 
 def test_two_groups_give_no_interval_and_say_so(config):
@@ -260,9 +278,9 @@ def test_two_groups_give_no_interval_and_say_so(config):
 def test_whole_manual_dataset_without_published_rows(config):
     write_dataset({})
     config["published"], config["dataset_facts"]["truth"] = None, "manual"
-    page, latex = pages(config)
+    page, source = pages(config)
     assert "drawn or corrected by people" in page
-    assert not any(word in page + latex for word in ("PSEUDO", "WHOLE", "Published", "ublished figures"))
+    assert not any(word in page + source for word in ("PSEUDO", "WHOLE", "Published", "ublished figures"))
 
 
 def test_changing_an_option_needs_no_new_counts(config):

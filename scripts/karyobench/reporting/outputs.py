@@ -1,7 +1,7 @@
 """Every file of a leaderboard, as text: tables for programs, pages for people, the picture of its ranking."""
 
 from karyobench import files
-from karyobench.reporting import captions, critical, leaderboard, ranks, reproduction, strata, tables
+from karyobench.reporting import captions, critical, latex, leaderboard, ranks, reproduction, strata, tables
 from karyobench.reporting.runs import Board
 
 KINDS = ("csv", "summary", "strata", "pairs", "reproduction", "ranks", "markdown", "latex")
@@ -22,5 +22,5 @@ def texts(board: Board) -> dict[str, str]:
         "reproduction": leaderboard.csv_text(against),
         "ranks": critical.picture(rivals, board.kind.main, label, name),
         "markdown": tables.markdown(board, summary, facts, against),
-        "latex": tables.latex(board, summary, facts, against),
+        "latex": latex.latex(board, summary, facts, against),
     }

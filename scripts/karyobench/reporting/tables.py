@@ -1,4 +1,4 @@
-"""Leaderboards for people, as Markdown and as LaTeX, from the same cells."""
+"""Leaderboards for people: the cells of their tables, and a Markdown page of these."""
 
 from typing import Any
 
@@ -12,12 +12,6 @@ from karyobench.reporting.captions import facts, score_labels, title
 from karyobench.reporting.cells import Cells, markdown_table
 from karyobench.reporting.runs import FAKE, Board
 
-_LATEX = {
-    **{c: f"\\{c}" for c in "&%$#_{}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{"<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$"},
-}
-_CAPTION_FACTS = ("Data", "Truth", "Subset", "Split")
 _ERRORS = dict(zip(ERRORS, ("predicted", "missed", "false", "merged", "split"), strict=True))
 _REPRODUCED = "Figures of papers beside those of our experiments of the same systems. Verdicts:"
 _PUBLISHED = "Taken from papers, not measured here; compare only as the last column says."
@@ -49,31 +43,6 @@ def markdown(board: Board, summary: pd.DataFrame, published: pd.DataFrame, again
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def latex(board: Board, summary: pd.DataFrame, published: pd.DataFrame, against: pd.DataFrame) -> str:
-    """The leaderboard as one LaTeX table environment with caption and notes; needs the package booktabs."""
-    told = dict(facts(board))
-    caption = [board.config["name"], *(f"{name}: {told.pop(name)}" for name in _CAPTION_FACTS if name in told)]
-    lines = [
-        "% Needs \\usepackage{booktabs} in the preamble.",
-        "\\begin{table}",
-        f"\\caption{{{_escaped('. '.join(caption))}.}}",
-        f"\\label{{tab:{board.config['name']}}}",
-        "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}",
-        *_tabular(*measured_cells(board, summary)),
-        *("", "\\medskip", f"{_counted(board)}:", "", "\\smallskip"),
-        *_tabular(*error_cells(board, summary)),
-    ]
-    if measured_against(against).size:
-        lines += ["", "\\medskip", "Published figures and measured ones:", "", "\\smallskip"]
-        lines += _tabular(*reproduction_cells(against))
-    if not published.empty:
-        lines += ["", "\\medskip", "Published figures, not measured here:", "", "\\smallskip"]
-        lines += _tabular(*published_cells(board, published))
-    lines += ["", "\\medskip", "\\raggedright"]
-    lines += [f"{_escaped(f'{name}: {text}')}." for name, text in told.items()]
-    return "\n".join([*lines, "\\end{table}"]) + "\n"
-
-
 def measured_cells(board: Board, summary: pd.DataFrame) -> tuple[Cells, str]:
     """Cells and alignment of the measured table, scores with three decimals; the main one's interval if it has one.
 
@@ -91,8 +60,8 @@ def measured_cells(board: Board, summary: pd.DataFrame) -> tuple[Cells, str]:
 def errors_told(board: Board) -> str:
     """What the columns of `error_cells` are."""
     if board.kind.classes:
-        return f"{_counted(board)}: true class, then the class that was told, or none."
-    return f"{_counted(board)}. " + "; ".join(f"{_ERRORS[error]}: {TOTALS[error]}" for error in ERRORS) + "."
+        return f"{counted(board)}: true class, then the class that was told, or none."
+    return f"{counted(board)}. " + "; ".join(f"{_ERRORS[error]}: {TOTALS[error]}" for error in ERRORS) + "."
 
 
 def error_cells(board: Board, summary: pd.DataFrame) -> tuple[Cells, str]:
@@ -148,7 +117,7 @@ def published_cells(board: Board, published: pd.DataFrame) -> tuple[Cells, str]:
     return [header, *rows], "l" + "r" * len(scores) + "lttt"
 
 
-def _counted(board: Board) -> str:
+def counted(board: Board) -> str:
     return f"{'Images' if board.kind.classes else 'Objects over all images'}, averaged over seeds"
 
 
@@ -183,13 +152,3 @@ def _number(value: Any, form: str) -> str:
 def _with_spread(row: dict[str, Any], score: str) -> str:
     spread = row[f"{score}_spread"]
     return f"{row[score]:.3f}" if pd.isna(spread) else f"{row[score]:.3f} ± {spread:.3f}"
-
-
-def _tabular(cells: Cells, alignment: str) -> list[str]:
-    header, *rows = [" & ".join(map(_escaped, row)) + r" \\" for row in cells]
-    begin = f"\\begin{{tabular}}{{{alignment.replace('t', 'p{3.2cm}')}}}"
-    return [begin, "\\toprule", header, "\\midrule", *rows, "\\bottomrule", "\\end{tabular}"]
-
-
-def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
