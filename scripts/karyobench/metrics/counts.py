@@ -79,17 +79,22 @@ def write_counts(path: str | Path, counts: pd.DataFrame) -> None:
 
 
 def read_counts(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_counts` wrote, of objects or of classes. Raises KaryobenchError naming another file."""
+    """Read a table that `write_counts` wrote, of any kind. Raises KaryobenchError naming another file."""
     text = dict.fromkeys((*TEXT_COLUMNS, *class_scores.TEXT_COLUMNS), str)
     try:
         counts = pd.read_csv(path, dtype=text, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise KaryobenchError(f"{path}: cannot be read as a table of counts ({error}); run evaluate again") from None
-    needed = class_scores.TEXT_COLUMNS if "label" in counts else ("n_true", "aji_union")
+    needed = class_scores.TEXT_COLUMNS if "label" in counts else ("n_true", _telling(counts))
     missing = [name for name in (*TEXT_COLUMNS, *needed, "missing") if name not in counts]
     if missing:
         raise KaryobenchError(f"{path}: no column {', '.join(missing)}; run evaluate again")
     return counts
+
+
+def _telling(counts: pd.DataFrame) -> str:
+    """The column by which counts of points, or else of objects, are known."""
+    return "point_tp" if "point_tp" in counts else "aji_union"
 
 
 def _named(pattern: str, counts: NamedTuple) -> dict[str, int | float]:

@@ -1,13 +1,13 @@
-"""The kinds of truth that are scored, and what each kind's tables hold: outlined objects, and classes of images."""
+"""The kinds of truth that are scored, and what each kind's tables hold: outlined objects, points, classes of images."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from karyobench.metrics import class_scores, scores
-from karyobench.metrics.definitions import Score, every_score
+from karyobench.metrics import class_scores, point_scores, scores
+from karyobench.metrics.definitions import TOTALS, Score, every_score
 
 Metrics = Mapping[str, Any]
 
@@ -16,14 +16,16 @@ Metrics = Mapping[str, Any]
 class Kind:
     """What the counts of a leaderboard are of.
 
-    scores: names in the order of the tables for programs, all better the higher they are; main: that by which
-    experiments are ranked; bounded: those whose intervals stand in tables for people. truth: columns of the counts that
-    the truth alone decides. sizes: counted things that tables tell the number of, and their columns of the counts.
-    over_groups: scores that are means over groups (patients). classes: names of the classes.
+    scores: names in the order of the tables for programs; main: that by which experiments are ranked, better the higher
+    it is; bounded: those whose intervals stand in tables for people; headline: those that stand below an image. truth:
+    columns of the counts that the truth alone decides. sizes: counted things that tables tell the number of, and their
+    columns of the counts. over_groups: scores that are means over groups (patients). classes: names of the classes.
 
     known: every score by name. overall: scores of a table of counts; pooled: of its sums, None where that says nothing.
-    totals: sums of a table of counts, by the names of their columns in tables. judged: column of `image_scores`
-    by which the best and the worst image are chosen.
+    totals: sums of a table of counts, by the names of their columns in tables; errors: rule of each, where its name
+    does not tell. judged: column of `image_scores` by which the best and the worst image are chosen. pixels,
+    foreground: per row of counts, pixels of which the truth says something, and those of true objects; None where there
+    are none to tell.
     """
 
     name: str
@@ -37,6 +39,10 @@ class Kind:
     overall: Callable[[pd.DataFrame, Metrics], pd.Series]
     totals: Callable[[pd.DataFrame], dict[str, int]]
     pooled: Callable[[pd.DataFrame, Metrics], pd.Series] | None = None
+    headline: tuple[str, ...] = ()
+    errors: Mapping[str, str] = field(default_factory=dict)
+    pixels: Callable[[pd.DataFrame], pd.Series] | None = None
+    foreground: Callable[[pd.DataFrame], pd.Series] | None = None
     over_groups: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
 
@@ -48,7 +54,9 @@ class Kind:
 
 def of(counts: pd.DataFrame) -> Kind:
     """The kind of a table of counts."""
-    return classes(class_scores.classes_of(counts)) if "label" in counts else OBJECTS
+    if "label" in counts:
+        return classes(class_scores.classes_of(counts))
+    return POINTS if "point_tp" in counts else OBJECTS
 
 
 def classes(names: tuple[str, ...]) -> Kind:
@@ -71,7 +79,7 @@ def classes(names: tuple[str, ...]) -> Kind:
 
 def main_of(columns: Collection[str]) -> str:
     """The main score of a leaderboard's table, told by its columns."""
-    return next(name for name in (OBJECTS.main, classes(()).main) if name in columns)
+    return next(name for name in (OBJECTS.main, POINTS.main, classes(()).main) if name in columns)
 
 
 ERRORS = ("n_pred", "missed", "false", "merges", "splits")
@@ -85,8 +93,29 @@ OBJECTS = Kind(
     truth=("image", "n_true"),
     sizes={"n_nuclei": "n_true"},
     judged="aji",
+    headline=("aji", "f1", "pq"),
+    errors={name: TOTALS[name] for name in ERRORS},
+    pixels=lambda counts: counts[[f"pixel_{name}" for name in ("tp", "fp", "fn", "tn")]].sum(axis=1),
+    foreground=lambda counts: counts["pixel_tp"] + counts["pixel_fn"],
     known=every_score,
     overall=scores.macro,
     totals=lambda counts: {name: int(counts[name].sum()) for name in ERRORS},
     pooled=scores.micro,
+)
+
+POINTS = Kind(
+    name="points",
+    scores=point_scores.SCORES,
+    main="point_f1",
+    bounded=("point_f1",),
+    truth=("image", "n_true", "point_radius"),
+    sizes={"n_points": "n_true"},
+    judged="point_f1",
+    headline=point_scores.SCORES[:3],
+    errors=point_scores.TOTALS,
+    pixels=lambda counts: counts["pixels"],
+    known=point_scores.known,
+    overall=lambda counts, metrics: POINTS.image_scores(counts, metrics).mean(),
+    totals=point_scores.totals,
+    pooled=lambda counts, metrics: POINTS.image_scores(counts.select_dtypes("number").sum().to_frame().T, metrics).iloc[0],
 )

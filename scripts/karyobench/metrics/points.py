@@ -9,6 +9,14 @@ from karyobench.errors import KaryobenchError
 from karyobench.metrics.assignment import most
 
 
+class Matches(NamedTuple):
+    """Pairs of points: numbers of the true and of the predicted ones, int (P,), and their distances, float64 (P,)."""
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    distances: np.ndarray
+
+
 class PointCounts(NamedTuple):
     """Points of an image matched (tp), false (fp) and missed (fn), and the summed distance of the matched pairs."""
 
@@ -19,7 +27,14 @@ class PointCounts(NamedTuple):
 
 
 def match_points(truth: np.ndarray, predicted: np.ndarray, radius: float) -> PointCounts:
-    """Counts over a one-to-one matching of points that lie at most `radius` apart.
+    """Counts over the pairs of `matched`, with its errors."""
+    found = matched(truth, predicted, radius)
+    tp = found.distances.size
+    return PointCounts(tp, len(predicted) - tp, len(truth) - tp, float(found.distances.sum()))
+
+
+def matched(truth: np.ndarray, predicted: np.ndarray, radius: float) -> Matches:
+    """A one-to-one matching of points that lie at most `radius` apart.
 
     truth, predicted: float (N, 2) and (M, 2), row and column in pixels. Pairs farther apart are ruled out before the
     assignment, which has the most pairs possible and of those the least summed distance; ruled out after it, they would
@@ -34,8 +49,7 @@ def match_points(truth: np.ndarray, predicted: np.ndarray, radius: float) -> Poi
     apart = np.linalg.norm(truth[near[0]] - predicted[near[1]], axis=1)
     # The tree decides by its own rounding, which is the distance's but for the last digit.
     chosen = most(*near, np.minimum(apart / radius, 1))
-    tp = chosen.size
-    return PointCounts(tp, len(predicted) - tp, len(truth) - tp, float(apart[chosen].sum()))
+    return Matches(near[0][chosen], near[1][chosen], apart[chosen])
 
 
 def centres(labels: np.ndarray) -> np.ndarray:
@@ -44,6 +58,12 @@ def centres(labels: np.ndarray) -> np.ndarray:
     known, number = np.unique(labels[rows, columns], return_inverse=True)
     sums = [np.bincount(number, place, known.size) for place in (rows, columns)]
     return np.column_stack(sums) / np.bincount(number, minlength=known.size)[:, None]
+
+
+def known_points(points: np.ndarray, ignore: np.ndarray) -> np.ndarray:
+    """The points (N, 2), row and column, whose pixel is 0 in `ignore` (H, W), which says where the truth is silent."""
+    rows, columns = np.minimum(points.round().astype(int), np.array(ignore.shape) - 1).T
+    return points[ignore[rows, columns] == 0]
 
 
 def _neighbours(truth: np.ndarray, predicted: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:

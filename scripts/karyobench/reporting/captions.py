@@ -166,10 +166,10 @@ def _ranks(board: Board) -> str:
 
 def _too_few(board: Board) -> str:
     """Why there are no intervals; blank where there are."""
-    kind, count = statistics.units(board.images["group"].tolist())
+    _, count = statistics.units(board.images["group"].tolist())
     if count >= statistics.FEWEST_UNITS:
         return ""
-    return f"{count} {kind} of images are too few (at least {statistics.FEWEST_UNITS})"
+    return f"{_drawn(board)} are too few (at least {statistics.FEWEST_UNITS})"
 
 
 def _drawn(board: Board) -> str:

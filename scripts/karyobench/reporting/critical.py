@@ -17,7 +17,7 @@ NO_TEST = "No intervals and no bars: {drawn} are too few to draw from"
 
 # Narrow, so that the text stays readable where a phone shrinks the picture.
 _LEFT, _RIGHT, _ROW, _TOP, _BAR = 190, 420, 26, 46, 12
-_WIDTH, _NUMBER_WIDTH, _VALUE_WIDTH, _LONGEST, _TEXT_COLUMNS, _TEXT_ROW = 520, 18, 50, 26, 82, 15
+_WIDTH, _NUMBER_WIDTH, _LETTER_WIDTH, _LONGEST, _TEXT_COLUMNS, _TEXT_ROW = 520, 18, 7, 26, 82, 15
 _INK, _MARK = 'stroke="currentColor"', 'fill="var(--first, #1f6f8b)"'
 
 
@@ -29,7 +29,7 @@ def picture(compared: Comparison, score: str, label: str, name: str) -> str:
     names, groups = ranks.order(compared, score), ranks.joined(compared, score)
     cells = ranks.standings(compared)
     values = dict(zip(compared.names, compared.means[:, compared.scores.index(score)], strict=True))
-    end = _RIGHT + 20 + _BAR * len(groups) + _VALUE_WIDTH
+    end = _RIGHT + 20 + _BAR * len(groups) + _LETTER_WIDTH * max(len(label), len("0.000"))
     told = wrap(statement(compared), _TEXT_COLUMNS)
     foot = _TOP + _ROW * len(names) + 20
     height = foot + _TEXT_ROW * len(told)
