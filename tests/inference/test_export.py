@@ -274,6 +274,20 @@ def test_a_system_from_outside_with_several_graphs_and_outputs(folder, tmp_path)
     np.testing.assert_allclose(system.predict(instead, tile, config), 0.5 * (0.5 * image + image.mean(0)), rtol=1e-6)
 
 
+def test_a_system_need_not_know_of_gradients(folder, tmp_path):
+    """As in the step `predict`, they are off while it predicts."""
+    config = write_system(tmp_path)
+    path = Path(config["module"])
+    path.write_text(path.read_text().replace("with torch.inference_mode():", "if True:"))
+    export(config, tmp_path / "branches.safetensors", folder / "patches.h5", tmp_path / "network.zip")
+    assert (tmp_path / "network.zip").exists()
+
+
+def test_a_graph_that_is_never_called_where_it_is_compared_is_named():
+    with pytest.raises(KaryobenchError, match=r"none of the training patches .* compared .* makes predict call it"):
+        step.difference(lambda x: x, [])
+
+
 @pytest.mark.parametrize(
     ("fault", "called", "told"),
     [

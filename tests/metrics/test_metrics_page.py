@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from karyobench.metrics.boundary import count_boundaries
@@ -13,6 +14,8 @@ from karyobench.metrics.class_scores import score_names
 from karyobench.metrics.counts import count_image
 from karyobench.metrics.definitions import TOTALS, every_score
 from karyobench.metrics.formulas import segmentation_quality
+from karyobench.metrics.kinds import POINTS
+from karyobench.metrics.points import match_points
 from karyobench.metrics.scores import all_scores
 from karyobench.metrics.thresholds import TEN
 
@@ -62,6 +65,18 @@ def test_every_score_and_count_is_on_the_page():
     told = {name for row in rows("Definitions") for name in named(row[0])}
     assert told | {"n_true", "n_pred", "boundary_pairs"} == {*every_score(METRICS), *TOTALS}
     assert "`boundary_pairs`" in PAGE
+
+
+def test_scores_of_points_are_on_the_page_with_those_of_its_example():
+    table = rows("Points")
+    assert [name for row in table for name in named(row[0])] == list(POINTS.scores)
+    truth = np.array([(10, 10), (20, 20), (30, 30)], float)
+    found = match_points(truth, np.array([(12, 10), (23, 24), (50, 50), (11, 11)], float), 6)
+    counts = pd.DataFrame(
+        [{"point_tp": found.tp, "point_fp": found.fp, "point_fn": found.fn, "n_true": 3, "n_pred": 4}]
+    )
+    told = [float(value) for row in table for value in row[2].split(", ")]
+    assert POINTS.image_scores(counts, METRICS).iloc[0].tolist() == pytest.approx(told, abs=5.1e-7)
 
 
 def test_every_score_of_classes_is_on_the_page():

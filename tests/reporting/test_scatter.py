@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from karyobench.metrics.kinds import OBJECTS
 from karyobench.reporting import scatter
 from karyobench.reporting.scatter import FRAME
 
@@ -19,7 +20,7 @@ def board(mpp: float | None, objects: list[int], pixels: list[int]) -> Any:
     counts["pixel_fn"] = np.array(pixels) - counts["pixel_tp"]
     counts["pixel_fp"] = 1
     counts["pixel_tn"] = 999 - np.array(pixels)
-    return SimpleNamespace(images=counts, config={"dataset_facts": {"mpp": mpp}})
+    return SimpleNamespace(images=counts, config={"dataset_facts": {"mpp": mpp}}, kind=OBJECTS)
 
 
 def entry(of: Any, name: str, scores: list[float]) -> Any:

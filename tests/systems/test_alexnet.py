@@ -79,6 +79,20 @@ def test_the_gradient_reaches_every_weight():
     assert without == []
 
 
+def test_patches_of_which_the_truth_says_nothing_teach_nothing():
+    network, truth = alexnet.build(CONFIG), nuclei()
+    inputs, targets = alexnet.examples(
+        Batch(coded(truth), truth, np.ones_like(truth, np.uint8)), np.random.default_rng(0), CONFIG
+    )
+    assert len(targets) == 0
+    outputs = network(inputs)
+    loss = alexnet.loss(outputs, targets, CONFIG)
+    loss.backward()
+    assert loss.item() == 0
+    assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in network.parameters())
+    assert alexnet.measures(outputs, targets, CONFIG) == {"rate": 1.0}
+
+
 def test_dense_maps_are_the_window_loop_s(network, image, window_by_window):
     maps = predict(network, image, 0, 0, *image.shape[:2])
     assert maps.shape == (1, *image.shape[:2])

@@ -9,6 +9,7 @@ from karyobench.errors import KaryobenchError
 from karyobench.patches.batch import Batch
 from karyobench.systems import prcnn
 from karyobench.systems.base import Tile
+from karyobench.systems.networks import IMAGENET_MEAN, IMAGENET_STD
 from karyobench.systems.rcnn.network import anchors_of
 
 CONFIG = {
@@ -99,6 +100,16 @@ def test_the_truth_lists_each_nucleus_at_the_input_s_scale():
     assert truth.boxes[0].tolist() == [[100, 80, 140, 120], [12, 16, 52, 56], [120, 140, 160, 180]]
     np.testing.assert_array_equal(truth.instances[0], batch.instances[0].repeat(2, axis=0).repeat(2, axis=1))
     assert not truth.ignore.any()
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.7, 1.25, 1.5, 2])
+def test_truth_and_image_stay_aligned_at_any_scale(scale):
+    columns = np.tile(np.arange(33), (33, 1))  # both tell the column of a pixel, the image in fives
+    batch = Batch(np.repeat(columns[None, :, :, None] * 5, 3, axis=3).astype(np.uint8), columns[None].astype(np.int32))
+    (images, truth), _ = prcnn.examples(batch, np.random.default_rng(0), changed(network={"scale": scale}))
+    assert truth.instances.shape[1:] == images.shape[2:]
+    seen = (images[0, 0].numpy() * IMAGENET_STD[0] + IMAGENET_MEAN[0]) / 5
+    assert np.abs(seen - truth.instances[0].numpy()).max() < 0.65  # half a pixel, and the rounding of grey levels
 
 
 def test_patches_have_as_many_nuclei_as_they_have():

@@ -59,6 +59,15 @@ def test_anchors_are_positive_by_overlap_or_as_a_nucleus_s_best():
     assert drawn.classes.tolist() == sorted(drawn.classes.tolist(), reverse=True)
 
 
+def test_a_nucleus_that_no_anchor_overlaps_has_no_best_one():
+    instances = np.zeros((48, 64), np.int32)
+    instances[40, 50], instances[9, 9] = 1, 2
+    around = torch.tensor([[0.0, 0, 8, 8], [2, 2, 10, 10], [20, 20, 28, 28]])
+    drawn = sample_anchors(around, truth_of(instances), 9)
+    assert drawn.boxes[drawn.classes == 1].tolist() == [[2, 2, 10, 10]]
+    assert drawn.labels.tolist() == [2]
+
+
 def test_offsets_lead_from_each_positive_to_its_nucleus():
     torch.manual_seed(0)
     truth = truth_of(two_nuclei())

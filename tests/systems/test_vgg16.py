@@ -118,6 +118,7 @@ def test_a_step_changes_no_frozen_weight():
         ({"free": 14}, r"network\.free is 14"),
         ({"pool": "max"}, "flatten or average"),
         ({"input": 100}, "multiple of 32"),
+        ({"input": 0}, "multiple of 32"),
     ],
 )
 def test_values_that_make_no_network(network, told):

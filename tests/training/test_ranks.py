@@ -145,6 +145,17 @@ def test_a_rank_that_fails_ends_the_step_with_its_message(study):
     assert not study.outputs("failed").weights.exists()
 
 
+@pytest.mark.parametrize("told_to_end", [[], [signal.SIGTERM]])
+def test_the_others_are_not_waited_for_for_ever_when_one_has_failed(monkeypatch, told_to_end):
+    monkeypatch.setattr(ranks, "_APART_SECONDS", 0.1)
+    started = [subprocess.Popen(command) for command in (["sleep", "600"], ["sh", "-c", "exit 3"])]
+    try:
+        assert ranks._first_failure(started, told_to_end) == (1, 3)
+    finally:
+        started[0].kill()
+        started[0].wait()
+
+
 def test_the_loop_alone_is_no_rank(study):
     study.config["train"]["ranks"] = 2
     with pytest.raises(KaryobenchError, match=r"train.ranks is 2, and this process is none of them"):

@@ -37,6 +37,15 @@ def test_a_study_names_every_dataset_that_it_needs(catalogue: start.Catalogue) -
     assert catalogue.datasets == ["dsb_sample", "hgsc"]
 
 
+def test_a_study_needs_what_the_weights_that_its_experiments_start_from_were_trained_on(
+    catalogue: start.Catalogue,
+) -> None:
+    boards = {"x": {"dataset": "isbi2009", "split": "test", "experiments": ["prcnn-tuned-isbi2009"], "published": None}}
+    chosen = of(catalogue, study="y", studies={"y": ["x"]}, leaderboards=boards)
+    assert chosen.datasets == ["dsb2018", "isbi2009", "monuseg", "tnbc"]
+    assert chosen.pretrained == ["resnet101-torchvision"]
+
+
 def of(catalogue: start.Catalogue, **changes: object) -> start.Catalogue:
     """The catalogue with some of the configuration's top-level keys changed."""
     return start.Catalogue({**copy.deepcopy(catalogue.config), **changes})

@@ -73,6 +73,14 @@ UNET = "experiments__unet3-hgsc__pretrained"
         ({"experiments__vgg16_b-breakhis__pretrained": "vgg16-imagenet"}, "remove one of them"),
         ({"experiments__otsu__pretrained": "vgg16-imagenet"}, "experiments.otsu.pretrained: nothing is trained here"),
         ({"pretrained__vgg16-imagenet__source": LOCAL["source"]}, "there is no 'no/such.pth'"),
+        (
+            {  # of the training that the leaderboard's experiment starts from
+                "studies__breakhis": ["breakhis"],
+                "leaderboards__breakhis__experiments": ["vgg16_b-breakhis"],
+                "pretrained__vgg16-imagenet__source": LOCAL["source"],
+            },
+            "pretrained.vgg16-imagenet.source.local: there is no 'no/such.pth'",
+        ),
         ({"pretrained__vgg16-imagenet__source": {"ulr": "x"}}, "pretrained.vgg16-imagenet.source"),
         ({"pretrained__vgg16-imagenet__format": "h5"}, "'h5' is not one of safetensors, torch, onnx"),
         ({"pretrained__vgg16-imagenet__input": {"channels": "bgr"}}, "the key 'mean' is missing"),

@@ -111,6 +111,7 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "another reader's code": (append("scripts/karyobench/datasets/readers/dsb2018.py", "\nSPARE = 1\n"), set()),
     "the site's code": (append("scripts/karyobench/reporting/site.py", "\nSPARE = 1\n"), {"report smoke"}),
     "an AP threshold": (edit("metrics", "iou_thresholds", value=[0.5, 0.75]), EVALUATE),
+    "the radius of points": (edit("metrics", "point_radius", value={"mitoses": {"microns": 5, "pixels": 20}}), set()),
     "metrics code": (append("scripts/karyobench/metrics/pixel.py", "\nSPARE = 1\n"), EVALUATE),
     "a merge threshold": (
         edit("systems", "oracle_split", "instances", "min_edge", value=4),

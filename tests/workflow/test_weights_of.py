@@ -64,6 +64,20 @@ def test_weights_that_cannot_fit_are_refused(config: dict, change: dict, message
         start.Catalogue(changed)
 
 
+def test_the_classes_must_be_those_that_the_other_has_learnt(config: dict) -> None:
+    changed = copy.deepcopy(config)
+    changed["datasets"]["mine"] = changed["datasets"]["breakhis"] | {"classes": ["malignant", "benign"]}
+    changed["experiments"]["borrowed"] = {**config["experiments"]["vgg16_a-breakhis"], "weights_of": "vgg16_a-breakhis"}
+    for key in ("patches", "pretrained", "budget"):
+        del changed["experiments"]["borrowed"][key]
+    board = {"dataset": "breakhis", "split": "test", "experiments": ["borrowed"], "published": None}
+    changed["leaderboards"]["mine"] = board
+    start.Catalogue(changed)
+    board["dataset"] = "mine"
+    with pytest.raises(KaryobenchError, match="'borrowed' learns the classes benign, malignant of dataset 'breakhis'"):
+        start.Catalogue(changed)
+
+
 def test_no_pretrained_weights_where_an_overlay_takes_them_away(config: dict) -> None:
     changed = copy.deepcopy(config)
     changed["experiments"][TRAINED]["pretrained"] = None

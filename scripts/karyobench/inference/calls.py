@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from karyobench.errors import KaryobenchError
+from karyobench.inference.networks import inference
 from karyobench.inference.runtimes import Graph, StandIn, Tensors
 from karyobench.systems.base import Tile
 
@@ -40,7 +41,8 @@ class Calls:
         graphs = {name: getattr(self.network, name) for name in graph_names(self.system)}
         graphs[self.graph] = _recording(graphs[self.graph], made)
         for image in self.images:
-            self.system.predict(StandIn(**graphs), _tile(image, self.system), self.config)
+            with inference(self.system):
+                self.system.predict(StandIn(**graphs), _tile(image, self.system), self.config)
             yield from (call for call in made if all(array.size for array in call.inputs))
             made.clear()
 

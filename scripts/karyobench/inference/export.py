@@ -80,12 +80,18 @@ def difference(graph: Graph, calls: Iterable[Call]) -> float:
     """Largest difference between a graph's outputs and torch's over all calls.
 
     Each output is measured in units of its own largest absolute value over all calls, or of 1 where that is smaller.
+    Raises KaryobenchError when there are no calls.
     """
     apart, size = [], []
     for call in calls:
         pairs = list(zip(arrays(graph(*map(torch.from_numpy, call.inputs))), call.outputs, strict=True))
         apart.append([_apart(given, wanted) for given, wanted in pairs])
         size.append([np.abs(wanted).max() for _, wanted in pairs])
+    if not apart:
+        raise KaryobenchError(
+            "none of the training patches that an exported graph is compared with torch on makes predict call it; "
+            "train longer, or remove predict.runtime"
+        )
     return float((np.max(apart, axis=0) / np.maximum(1, np.max(size, axis=0))).max())
 
 

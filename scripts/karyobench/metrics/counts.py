@@ -85,16 +85,12 @@ def read_counts(path: str | Path) -> pd.DataFrame:
         counts = pd.read_csv(path, dtype=text, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise KaryobenchError(f"{path}: cannot be read as a table of counts ({error}); run evaluate again") from None
-    needed = class_scores.TEXT_COLUMNS if "label" in counts else ("n_true", _telling(counts))
+    of_objects = () if "point_tp" in counts else ("aji_union",)
+    needed = class_scores.TEXT_COLUMNS if "label" in counts else ("n_true", *of_objects)
     missing = [name for name in (*TEXT_COLUMNS, *needed, "missing") if name not in counts]
     if missing:
         raise KaryobenchError(f"{path}: no column {', '.join(missing)}; run evaluate again")
     return counts
-
-
-def _telling(counts: pd.DataFrame) -> str:
-    """The column by which counts of points, or else of objects, are known."""
-    return "point_tp" if "point_tp" in counts else "aji_union"
 
 
 def _named(pattern: str, counts: NamedTuple) -> dict[str, int | float]:

@@ -1,7 +1,7 @@
 """Compare predictions with the truth, image by image. The loop goes over the truth, so that no image can drop out."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,30 @@ from karyobench.errors import KaryobenchError
 from karyobench.metrics.boundary import count_boundaries
 from karyobench.metrics.class_scores import count_class
 from karyobench.metrics.counts import TEXT_COLUMNS, count_image
+from karyobench.metrics.point_scores import count_points, radius_in_pixels
 from karyobench.metrics.scores import thresholds
 
 log = logging.getLogger("karyobench")
+
+Count = Callable[[Store, h5py.File, str, dict[str, Any]], dict[str, Any]]
+
+_TAKE_OUT = "take it out of the split"
 
 
 def evaluate(truth: str | Path, split: str | Path, merged: str | Path, config: dict[str, Any]) -> pd.DataFrame:
     """Counts of every truth image of the wanted splits, sorted by image.
 
-    Columns: those of `metrics/counts.py`, or of `metrics/class_scores.py` where config has `classes`. truth: HDF5 of
-    the dataset. split: CSV with columns image, split. merged: HDF5 with `instances` int32 (H, W) or `probabilities`
-    (C,) per image; an image that it lacks is a missing prediction. config: `metrics`, `splits`, `classes`. Where the
-    truth of an image says nothing (its layer `ignore`), neither truth nor prediction counts, and objects count with
-    what lies outside; to distances these pixels are background.
+    Columns: those of `metrics/counts.py`; of `metrics/class_scores.py` where config has `classes`, and of
+    `metrics/point_scores.py` where an image's truth is points and no instances. truth: HDF5 of the dataset. split:
+    CSV with columns image, split. merged: HDF5 with `instances` int32 (H, W) or `probabilities` (C,) per image; an
+    image that it lacks is a missing prediction. config: `metrics` (of points with `point_radius`), `splits`, `classes`.
+    Where the truth of an image says nothing (its layer `ignore`), neither truth nor prediction counts, and objects
+    count with what lies outside; to distances these pixels are background.
     Raises KaryobenchError naming the image whose truth is absent, unassigned, or differs in shape from its prediction.
     """
-    count = _class_counts if "classes" in config else _counts
     with reading(truth) as store, open_hdf5(merged) as predictions:
         split_of = _images(store, split, config["splits"])
+        count = _class_counts if "classes" in config else _by_truth(store, split_of)
         rows = [
             {"image": image, **_about(store, image), "split": split_of[image]}
             | count(store, predictions, image, config)
@@ -76,10 +82,28 @@ def _class_counts(store: Store, predictions: h5py.File, image: str, config: dict
     return count_class(label, probabilities, classes)
 
 
+def _by_truth(store: Store, images: Collection[str]) -> Count:
+    """What counts the images: by points if one has points and no instances, else by instances."""
+    held = [store.holds(image) for image in images]
+    return _point_counts if any("points" in names and "instances" not in names for names in held) else _counts
+
+
+def _point_counts(store: Store, predictions: h5py.File, image: str, config: dict[str, Any]) -> dict[str, int | float]:
+    layers, shape = store.layers(image), store.shape(image)
+    if "points" not in layers:
+        raise KaryobenchError(f"image '{image}' has no points, as others have, and cannot be scored; {_TAKE_OUT}")
+    try:
+        radius = radius_in_pixels(config["metrics"].get("point_radius"), store.attributes(image).get("mpp"))
+        ignore = layers.get("ignore", np.zeros(shape, np.uint8))
+        return count_points(layers["points"], _prediction(predictions, image, "instances"), radius, ignore)
+    except KaryobenchError as error:
+        raise KaryobenchError(f"image '{image}' in {predictions.filename}: {error}") from None
+
+
 def _counts(store: Store, predictions: h5py.File, image: str, config: dict[str, Any]) -> dict[str, int | float]:
     truth = store.instances(image)
     if truth is None:
-        raise KaryobenchError(f"image '{image}' has no truth and cannot be scored; take it out of the split")
+        raise KaryobenchError(f"image '{image}' has no truth and cannot be scored; {_TAKE_OUT}")
     predicted, wanted = _prediction(predictions, image, "instances"), thresholds(config["metrics"])
     ignore = store.layers(image).get("ignore")
     try:

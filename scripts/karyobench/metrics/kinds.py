@@ -82,6 +82,16 @@ def main_of(columns: Collection[str]) -> str:
     return next(name for name in (OBJECTS.main, POINTS.main, classes(()).main) if name in columns)
 
 
+def _mean(counts: pd.DataFrame, metrics: Metrics) -> pd.Series:
+    """Unweighted mean over images of each score of points."""
+    return POINTS.image_scores(counts, metrics).mean()
+
+
+def _of_sums(counts: pd.DataFrame, metrics: Metrics) -> pd.Series:
+    """Each score of points of the counts pooled over images."""
+    return POINTS.image_scores(counts.select_dtypes("number").sum().to_frame().T, metrics).iloc[0]
+
+
 ERRORS = ("n_pred", "missed", "false", "merges", "splits")
 """Counts of objects in a table, each as `definitions.TOTALS` has it."""
 
@@ -115,7 +125,7 @@ POINTS = Kind(
     errors=point_scores.TOTALS,
     pixels=lambda counts: counts["pixels"],
     known=point_scores.known,
-    overall=lambda counts, metrics: POINTS.image_scores(counts, metrics).mean(),
+    overall=_mean,
     totals=point_scores.totals,
-    pooled=lambda counts, metrics: POINTS.image_scores(counts.select_dtypes("number").sum().to_frame().T, metrics).iloc[0],
+    pooled=_of_sums,
 )

@@ -1,5 +1,6 @@
 """What a table must say about itself: data, truth, policies, thresholds, tuning, uncertainty."""
 
+from karyobench.metrics import point_scores
 from karyobench.metrics.class_scores import RECALL
 from karyobench.metrics.scores import EMPTY_IMAGE_POLICY, MACRO, MICRO, MISSING_PREDICTION_POLICY
 from karyobench.metrics.thresholds import label
@@ -31,6 +32,11 @@ MISSING_CLASS_POLICY = (
     "an image without a prediction is wrong in every rate and recall, and in the ROC AUC every pair of images that it "
     "is part of is in the wrong order; no image is dropped"
 )
+POOLED = f"The CSV also holds {MICRO}, in the columns that end in _micro"
+POINT_RULE = (
+    "the centre of each predicted object against the true points, one to one: the most pairs possible, of those the "
+    "least summed distance, and none farther apart than"
+)
 FAKES = "rows marked (fake) read the truth; their scores are known in closed form and test the workflow"
 
 
@@ -41,7 +47,7 @@ def facts(board: Board) -> list[tuple[str, str]]:
         told.append(("Subset", f"NOT THE WHOLE DATASET: {board.subset}"))
     if leaks := leak(board):
         told.append(("Split", leaks))
-    told += _of_classes(board) if board.kind.classes else _of_objects(board)
+    told += {"classes": _of_classes, "points": _of_points, "objects": _of_objects}[board.kind.name](board)
     if starts := _starts(board):
         told.append(("Initial weights", starts))
     told += [
@@ -68,6 +74,8 @@ def score_labels(board: Board) -> dict[str, str]:
     if board.kind.classes:
         rates = {"image_rate": "image rate", "patient_rate": "patient rate", "roc_auc": "ROC AUC"}
         return rates | {f"{RECALL}{name}": f"recall {name}" for name in board.kind.classes}
+    if board.kind.name == "points":
+        return dict(zip(point_scores.SCORES, ("F1", "precision", "recall", "count error"), strict=True))
     return {
         "aji": "AJI",
         "f1": f"F1@{label(metrics['f1_threshold'])}",
@@ -89,9 +97,10 @@ def leak(board: Board) -> str:
 
 
 def _held(board: Board) -> str:
-    """What the images hold: nuclei, or images of each class and their patients."""
+    """What the images hold: nuclei or points, or images of each class and their patients."""
     if not board.kind.classes:
-        return f"{int(board.images['n_true'].sum())} nuclei"
+        what = "points" if board.kind.name == "points" else "nuclei"
+        return f"{int(board.images['n_true'].sum())} {what}"
     of = board.images["label"].value_counts()
     told = ", ".join(f"{of.get(name, 0)} {name}" for name in board.kind.classes)
     return f"{told}, {board.images['group'].nunique()} patients"
@@ -99,10 +108,23 @@ def _held(board: Board) -> str:
 
 def _of_objects(board: Board) -> list[tuple[str, str]]:
     return [
-        ("Scores", f"{MACRO}. The CSV also holds {MICRO}, in the columns that end in _micro"),
+        ("Scores", f"{MACRO}. {POOLED}"),
         ("IoU thresholds", _thresholds(board)),
         ("Empty images", EMPTY_IMAGE_POLICY),
         ("Missing predictions", MISSING_PREDICTION_POLICY),
+        ("Tuning", TUNING),
+    ]
+
+
+def _of_points(board: Board) -> list[tuple[str, str]]:
+    microns, pixels = (board.config["metrics"]["point_radius"][unit] for unit in ("microns", "pixels"))
+    radii = board.images["point_radius"]
+    here = " to ".join(dict.fromkeys(f"{radius:.1f}" for radius in (radii.min(), radii.max()))) + " px"
+    return [
+        ("Scores", f"{MACRO}; count error: |predicted - true points|, the lower the better. {POOLED}"),
+        ("Matches", f"{POINT_RULE} {microns} microns, or {pixels} px where no size of a pixel is known: {here} here"),
+        ("Empty images", point_scores.EMPTY_IMAGE_POLICY),
+        ("Missing predictions", point_scores.MISSING_PREDICTION_POLICY),
         ("Tuning", TUNING),
     ]
 

@@ -88,6 +88,7 @@ def _board(shown: Shown) -> Record:
         **pages.common(shown),
         "facts": captions.facts(board),
         "n_images": len(board.images),
+        "n_true": 0 if board.kind.classes else int(board.images["n_true"].sum()),
         "verdict": verdict,
         "measured": [
             {**_linked(row), "minutes": views.minutes(seeds[row["experiment"]])}
@@ -109,10 +110,12 @@ def _board(shown: Shown) -> Record:
 
 def _does(shown: Sequence[Shown]) -> str:
     """What the systems of the study do, in words."""
-    told = (
-        "classify microscopic images" if each.board.kind.classes else "outline nuclei in microscopy" for each in shown
-    )
-    return " or ".join(dict.fromkeys(told))
+    told = {
+        "objects": "outline nuclei in microscopy",
+        "points": "find points in microscopic images",
+        "classes": "classify microscopic images",
+    }
+    return " or ".join(dict.fromkeys(told[each.board.kind.name] for each in shown))
 
 
 def _confusion(shown: Shown) -> list[tuple[str, str]]:

@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 
 from karyobench.datasets.store import Store, open_hdf5, reading
-from karyobench.metrics.contingency import contingency
-from karyobench.metrics.mistakes import mistake_counts
-from karyobench.reporting import overlays
+from karyobench.reporting import overlays, truths
 from karyobench.reporting.entries import Entry, file_name
 from karyobench.reporting.overlays import Box
 
@@ -92,27 +90,30 @@ def cards(firsts: Sequence[Entry], folder: Path) -> list[Card]:
 def _card(firsts: Sequence[Entry], store: Store, folder: Path, image: str) -> Card:
     place = _place(firsts[0])
     image_file, truth_file = f"{place}/images/{file_name(image)}.jpg", f"{place}/truth/{file_name(image)}.png"
-    ignore = store.layers(image).get("ignore")
-    truth = _known(store.instances(image), ignore)
-    window = overlays.densest_window(truth, overlays.WINDOW)
+    truth, shape = truths.of_image(store, image, _radius(firsts[0], image)), store.shape(image)
+    window = truth.window()
     overlays.save_image(folder / image_file, overlays.cut(store.image(image), window))
-    overlays.save_layer(folder / truth_file, overlays.outlines(overlays.cut(truth, window)), "truth")
+    overlays.save_layer(folder / truth_file, truth.layer(window), "truth")
     drawn = {}
     for entry in firsts:
-        predicted = _known(_prediction(entry, image, truth.shape), ignore)
-        drawn[entry.run.experiment] = _drawn(entry, image, truth, predicted, window, folder)
-    return Card(image, image_file, truth_file, window, truth.shape, drawn)
+        judged = truth.judge(_prediction(entry, image, shape), window)
+        drawn[entry.run.experiment] = _drawn(entry, image, judged, folder)
+    return Card(image, image_file, truth_file, window, shape, drawn)
 
 
-def _drawn(entry: Entry, image: str, truth: np.ndarray, predicted: np.ndarray, window: Box, folder: Path) -> Drawn:
+def _radius(entry: Entry, image: str) -> float | None:
+    """Within what distance points match on an image, in pixels; None of objects."""
+    counts = entry.run.counts
+    return None if "point_radius" not in counts else float(counts.set_index("image").loc[image, "point_radius"])
+
+
+def _drawn(entry: Entry, image: str, judged: truths.Judged, folder: Path) -> Drawn:
     stem = f"{_place(entry)}/systems/{file_name(entry.run.experiment)}/{file_name(image)}"
     prediction_file, errors_file = f"{stem}-prediction.png", f"{stem}-errors.png"
-    table = contingency(truth, predicted)
-    overlays.save_layer(folder / prediction_file, overlays.outlines(overlays.cut(predicted, window)), "prediction")
-    overlays.save_layer(folder / errors_file, overlays.errors(truth, predicted, table, window), "right")
+    overlays.save_layer(folder / prediction_file, judged.prediction, "prediction")
+    overlays.save_layer(folder / errors_file, judged.errors, "right")
     scores = next(row for row in entry.images.to_dict("records") if row["image"] == image)
-    counted = dict(zip(overlays.ERRORS, mistake_counts(table), strict=True))
-    return Drawn(entry.run.fake, prediction_file, errors_file, scores, counted)
+    return Drawn(entry.run.fake, prediction_file, errors_file, scores, judged.counted)
 
 
 def _place(entry: Entry) -> str:
@@ -124,8 +125,3 @@ def _prediction(entry: Entry, image: str, shape: tuple[int, int]) -> np.ndarray:
     with open_hdf5(entry.record["merged"]) as predictions:
         name = f"{image}/instances"
         return predictions[name][()] if name in predictions else np.zeros(shape, np.int32)
-
-
-def _known(labels: np.ndarray, ignore: np.ndarray | None) -> np.ndarray:
-    """The labels, without those where the truth says nothing."""
-    return labels if ignore is None else np.where(ignore == 0, labels, 0)

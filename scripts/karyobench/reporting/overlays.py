@@ -1,5 +1,6 @@
 """What a picture of the gallery is made of: the image, and layers of outlines and of errors to lay over it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,14 @@ ERRORS = {
     "merged": "nuclei found as one",
     "split": "a nucleus found in parts",
 }
+POINT_ERRORS = {
+    "missed": "a true point without a predicted one within the radius",
+    "false": "a predicted point without a true one",
+}
 WINDOW = 320
 
 _STRIDE = 16
+_MARK = 7
 _QUALITY = 90
 # Indices of a layer's palette: nothing, a line in the layer's own colour, then of each kind of error three.
 _NOTHING, _LINE, _OF_KINDS = 0, 1, 2
@@ -82,6 +88,23 @@ def errors(truth: np.ndarray, predicted: np.ndarray, table: Contingency, window:
     for kind, parts in wrong.items():
         for inside, line in zip(parts, lines, strict=True):
             drawn[line & inside] = _index(kind, "line")
+    return drawn
+
+
+def marks(points: Mapping[str, np.ndarray], window: Box) -> np.ndarray:
+    """uint8 (h, w), palette indices of a window: a ring around each point, filled as errors are where it is one.
+
+    points: float (N, 2), row and column, by `line` or kind of error. Where marks meet, the last lies on top.
+    """
+    drawn = np.zeros((window[2] - window[0], window[3] - window[1]), np.uint8)
+    rows, columns = np.indices(drawn.shape)
+    for kind, listed in points.items():
+        for row, column in listed - window[:2]:
+            apart = np.hypot(rows - row, columns - column)
+            if kind != "line":
+                filled = np.where(_hatched(kind, drawn.shape), _index(kind, "dense"), _index(kind, "faint"))
+                drawn = np.where(apart < _MARK, filled, drawn).astype(np.uint8)
+            drawn[np.abs(apart - _MARK) < 1] = _LINE if kind == "line" else _index(kind, "line")
     return drawn
 
 

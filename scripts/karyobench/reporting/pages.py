@@ -58,7 +58,7 @@ def environment() -> jinja2.Environment:
     )
     formats = {"score": _score, "number": _number, "signed": _signed, "known": _known, "pretty": _pretty}
     made.filters |= formats | {"short": _short, "rank": _rank}
-    made.globals |= {"colours": overlays.COLOURS, "errors": overlays.ERRORS, "error_columns": views.ERRORS}
+    made.globals |= {"colours": overlays.COLOURS}
     return made
 
 
@@ -91,7 +91,7 @@ def download_of(record: Record, kind: str, suffix: str) -> str:
 
 def common(shown: Shown) -> Record:
     """What every page says of a leaderboard."""
-    board = shown.board
+    board, labels = shown.board, captions.score_labels(shown.board)
     return {
         "key": shown.name,
         "id": f"board-{shown.name}",
@@ -99,7 +99,11 @@ def common(shown: Shown) -> Record:
         "title": captions.title(board),
         "warnings": views.warnings(board),
         "badges": views.badges(board),
-        "labels": captions.score_labels(board),
+        "labels": labels,
+        "headline": {score: labels[score] for score in board.kind.headline},
+        "points": board.kind.name == "points",
+        "errors": overlays.POINT_ERRORS if board.kind.name == "points" else overlays.ERRORS,
+        "error_columns": views.ERRORS[board.kind.name],
         "classes": board.kind.classes,
         "main": board.kind.main,
         "bounded": board.kind.bounded,

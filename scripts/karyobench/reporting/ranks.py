@@ -1,9 +1,10 @@
 """Who is ahead, by how much and how surely: ranks, differences to the best, and pairs, each with its interval.
 
-The best has the highest score: all scores of a leaderboard are better the higher they are.
+The best has the highest score, or the lowest one where lower is better (`Comparison.lower`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from karyobench.metrics.class_scores import orderings
+from karyobench.metrics.definitions import LOWER
 from karyobench.reporting import statistics
 from karyobench.reporting.orderings import Ordering
 from karyobench.reporting.runs import Board, Run
@@ -41,7 +43,9 @@ def comparison(
     tables = {name: seed_mean(board, runs, scores)[inside] for name, runs in experiments.items()}
     groups = board.images["group"][inside].tolist()
     orderings = {score: _orderings(board, experiments, inside) for score in scores if score == _AREA}
-    return statistics.compare(tables, groups, board.kind.over_groups, orderings)
+    compared = statistics.compare(tables, groups, board.kind.over_groups, orderings)
+    known = board.kind.known(board.config["metrics"])
+    return replace(compared, lower=frozenset(score for score in scores if known[score].better == LOWER))
 
 
 def seed_mean(board: Board, runs: list[Run], scores: Sequence[str]) -> pd.DataFrame:
@@ -125,43 +129,47 @@ def joined(compared: Comparison, score: str) -> list[list[str]]:
 
 
 def _of_score(compared: Comparison, score: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Means (T,) and draws (T, R) of one score, rounded so that equal ones are equal."""
-    column = compared.scores.index(score)
-    draws = None if compared.draws is None else compared.draws[:, column].round(_DECIMALS)
-    return compared.means[:, column].round(_DECIMALS), draws
+    """Means (T,) and draws (T, R) of a score, negated where lower is better; rounded so that equal ones are equal."""
+    column, sign = compared.scores.index(score), _sign(compared, score)
+    draws = None if compared.draws is None else sign * compared.draws[:, column].round(_DECIMALS)
+    return sign * compared.means[:, column].round(_DECIMALS), draws
+
+
+def _sign(compared: Comparison, score: str) -> int:
+    return -1 if score in compared.lower else 1
 
 
 def _cells(compared: Comparison, score: str) -> Iterator[tuple[Any, ...]]:
     """Cells of each row, in the order of SUFFIXES."""
-    means, draws = _of_score(compared, score)
+    (means, draws), sign = _of_score(compared, score), _sign(compared, score)
     if np.isnan(means).all():
         yield from ([("",) * len(SUFFIXES)] * len(means))
         return
     best = int(np.nanargmax(means))
     ranks, drawn_ranks = places(compared, score)
     for row, mean in enumerate(means):
+        difference = sign * mean - sign * means[best]
         if np.isnan(mean):
             yield ("",) * len(SUFFIXES)
         elif draws is None:
-            yield int(ranks[row]), "", "", mean - means[best], np.nan, np.nan, ""
+            yield int(ranks[row]), "", "", difference, np.nan, np.nan, ""
         else:
-            low, high = compared.interval(draws[row] - draws[best])
+            low, high = compared.interval(sign * draws[row] - sign * draws[best])
             tied = "best" if mean == means[best] else _tied(low, high)
-            yield int(ranks[row]), *_rank_interval(drawn_ranks[row]), mean - means[best], low, high, tied
+            yield int(ranks[row]), *_rank_interval(drawn_ranks[row]), difference, low, high, tied
 
 
 def _pairs_of(compared: Comparison, score: str) -> Iterator[tuple[Any, ...]]:
     """Rows of PAIR_COLUMNS of one score."""
-    means, draws = _of_score(compared, score)
+    (means, draws), sign = _of_score(compared, score), _sign(compared, score)
     for first, second in combinations(order(compared, score), 2):
         a, b = compared.names.index(first), compared.names.index(second)
-        difference = means[a] - means[b]
+        difference = sign * means[a] - sign * means[b]
         if draws is None or np.isnan(difference):
             yield score, first, second, difference, np.nan, np.nan, "", np.nan
         else:
-            apart = draws[a] - draws[b]
-            low, high = compared.interval(apart)
-            yield score, first, second, difference, low, high, _tied(low, high), _wins(apart)
+            low, high = compared.interval(sign * draws[a] - sign * draws[b])
+            yield score, first, second, difference, low, high, _tied(low, high), _wins(draws[a] - draws[b])
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

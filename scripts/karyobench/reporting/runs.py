@@ -67,7 +67,7 @@ class Board:
 
     @cached_property
     def kind(self) -> Kind:
-        """What is scored: outlined objects, or classes of images."""
+        """What is scored: outlined objects, points, or classes of images."""
         return kinds.of(self.images)
 
     @property

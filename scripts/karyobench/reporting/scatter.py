@@ -46,20 +46,23 @@ def properties(board: Board) -> pd.DataFrame:
     """Per image: image, n_true, `density` of objects, and `size`, the mean area of an object (or NaN).
 
     Per square millimetre and in square microns where the size of a pixel is known, else per megapixel and in pixels.
+    Points have no size.
     """
     counts, mpp = board.images, board.config["dataset_facts"].get("mpp")
-    foreground = counts["pixel_tp"] + counts["pixel_fn"]
-    area = foreground + counts["pixel_fp"] + counts["pixel_tn"]
+    area = board.kind.pixels(counts)
     found = counts[["image", "n_true"]].copy()
     found["density"] = counts["n_true"] / area * ((_MICRONS_PER_MM / mpp) ** 2 if mpp else _PIXELS_PER_MEGAPIXEL)
-    found["size"] = (foreground / counts["n_true"].where(counts["n_true"] > 0)) * (mpp**2 if mpp else 1)
+    if board.kind.foreground:
+        mean = board.kind.foreground(counts) / counts["n_true"].where(counts["n_true"] > 0)
+        found["size"] = mean * (mpp**2 if mpp else 1)
     return found
 
 
 def units(board: Board) -> dict[str, str]:
     """Unit of each numeric property."""
     known = board.config["dataset_facts"].get("mpp")
-    return {"density": "per mm²" if known else "per megapixel", "size": "µm²" if known else "pixels"}
+    size = {"size": "µm²" if known else "pixels"} if board.kind.foreground else {}
+    return {"density": "per mm²" if known else "per megapixel"} | size
 
 
 def plots(firsts: Sequence[Entry], score: str, label: str) -> list[Plot]:

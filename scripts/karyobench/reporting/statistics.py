@@ -26,7 +26,7 @@ class Comparison:
 
     means: float64 (T, S), one column per score, NaN where no image defines the score. draws: (T, S, RESAMPLES), the
     means of each draw; all rows and scores share the images of a draw, so that differences are paired. None where the
-    units, `images` or `groups` of them, are fewer than FEWEST_UNITS.
+    units, `images` or `groups` of them, are fewer than FEWEST_UNITS. lower: scores that are better the lower they are.
     """
 
     names: list[str]
@@ -35,6 +35,7 @@ class Comparison:
     draws: np.ndarray | None
     unit: str
     n_units: int
+    lower: frozenset[str] = frozenset()
 
     @property
     def drawn(self) -> str:
@@ -122,6 +123,7 @@ def average(parts: Sequence[Comparison]) -> Comparison:
         np.mean([part.draws for part in parts], axis=0) if known else None,
         f"images or groups of images of {len(parts)} leaderboards",
         sum(part.n_units for part in parts),
+        parts[0].lower,
     )
 
 

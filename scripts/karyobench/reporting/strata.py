@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from karyobench.metrics import kinds
 from karyobench.metrics.kinds import Kind
 from karyobench.reporting import ranks, statistics
 from karyobench.reporting.runs import Board
@@ -52,21 +51,20 @@ def table(board: Board) -> pd.DataFrame:
 def strata(board: Board) -> list[Stratum]:
     """By each attribute of ATTRIBUTES that takes several values, then by the size and density of the truth's objects.
 
-    Images of classes have no objects, and their class is no stratum: the recalls tell of it.
+    Images of classes have no objects, and their class is no stratum: the recalls tell of it. Points have no size.
     `group` counts where groups hold several images. Size is the mean area of an image's objects in pixels, density the
     number of objects per megapixel; both come from the counts, without pixels that the truth says nothing of.
     """
-    counts, of_objects = board.images, board.kind is kinds.OBJECTS
-    by = [name for name in ATTRIBUTES if of_objects or name != "label"]
+    counts, kind = board.images, board.kind
+    by = [name for name in ATTRIBUTES if name != "label" or not kind.classes]
     found = [part for name in by for part in _by_attribute(board, name)]
-    if not of_objects:
-        return found
-    area, objects = counts["pixel_tp"] + counts["pixel_fn"], counts["n_true"]
-    pixels = area + counts["pixel_fp"] + counts["pixel_tn"]
-    sizes = np.divide(area, objects, out=np.full(len(counts), np.nan), where=objects.to_numpy() > 0)
-    found += _by_quartile("object_size", np.asarray(sizes, float), "pixels per object")
-    density = (objects * _MEGAPIXEL / pixels).where(objects > 0)
-    return found + list(_by_quartile("density", density.to_numpy(float), "objects per megapixel"))
+    if kind.foreground:
+        sizes = kind.foreground(counts) / counts["n_true"].where(counts["n_true"] > 0)
+        found += _by_quartile("object_size", sizes.to_numpy(float), "pixels per object")
+    if kind.pixels:
+        density = (counts["n_true"] * _MEGAPIXEL / kind.pixels(counts)).where(counts["n_true"] > 0)
+        found += _by_quartile("density", density.to_numpy(float), "objects per megapixel")
+    return found
 
 
 def _by_attribute(board: Board, name: str) -> Iterator[Stratum]:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from karyobench.metrics.definitions import TOTALS
 from karyobench.metrics.kinds import ERRORS
 from karyobench.reporting import reproduction
 from karyobench.reporting.captions import facts, score_labels, title
@@ -13,6 +12,7 @@ from karyobench.reporting.cells import Cells, markdown_table
 from karyobench.reporting.runs import FAKE, Board
 
 _ERRORS = dict(zip(ERRORS, ("predicted", "missed", "false", "merged", "split"), strict=True))
+_COUNTED = {"objects": "Objects over all images", "points": "Points over all images", "classes": "Images"}
 _REPRODUCED = "Figures of papers beside those of our experiments of the same systems. Verdicts:"
 _PUBLISHED = "Taken from papers, not measured here; compare only as the last column says."
 
@@ -61,11 +61,12 @@ def errors_told(board: Board) -> str:
     """What the columns of `error_cells` are."""
     if board.kind.classes:
         return f"{counted(board)}: true class, then the class that was told, or none."
-    return f"{counted(board)}. " + "; ".join(f"{_ERRORS[error]}: {TOTALS[error]}" for error in ERRORS) + "."
+    rules = "; ".join(f"{_ERRORS.get(error, error)}: {rule}" for error, rule in board.kind.errors.items())
+    return f"{counted(board)}. {rules}."
 
 
 def error_cells(board: Board, summary: pd.DataFrame) -> tuple[Cells, str]:
-    """Cells and alignment of the counts of objects that are wrong in each way, or of images by true and told class."""
+    """Cells and alignment of the counts of objects or points by error, or of images by true and told class."""
     named = {name: name.replace("_as_", " as ") for name in board.kind.totals(board.images)} | _ERRORS
     counted = [name for name in summary if name in board.kind.totals(board.images)]
     rows = [[row["experiment"], *(f"{row[name]:.10g}" for name in counted)] for row in summary.to_dict("records")]
@@ -118,7 +119,7 @@ def published_cells(board: Board, published: pd.DataFrame) -> tuple[Cells, str]:
 
 
 def counted(board: Board) -> str:
-    return f"{'Images' if board.kind.classes else 'Objects over all images'}, averaged over seeds"
+    return f"{_COUNTED[board.kind.name]}, averaged over seeds"
 
 
 def _measured_row(row: dict[str, Any], scores: list[str], interval: bool) -> list[str]:

@@ -9,13 +9,14 @@ from karyobench.metrics.kinds import main_of
 
 _SCORES = {
     "aji": ("aji", "f1", "ap", "pq", "dice", "pixel_accuracy"),
+    "point_f1": ("point_f1", "point_precision", "point_recall", "count_error"),
     "image_rate": ("image_rate", "patient_rate", "roc_auc"),
 }
 """Scores that are shown, by the main one of a leaderboard."""
 _TRUTH = {"pseudo": "PSEUDO-TRUTH", "manual": "truth by people", "synthetic": "synthetic truth"}
 _COUNTS = {"seed", "n_missing", "steps"}
 _TIED = "* cannot be told from the best: the 95% interval of the difference in {} holds 0"
-_NAMES = {"aji": "AJI", "image_rate": "image rate"}
+_NAMES = {"aji": "AJI", "point_f1": "F1", "image_rate": "image rate"}
 
 
 def read(path: str | Path) -> pd.DataFrame:
@@ -37,7 +38,7 @@ def heading(path: str | Path, table: pd.DataFrame) -> str:
     name = Path(path).stem.removesuffix("_summary")
     first = table.iloc[0]
     about = f"{first['split']} split of {first['dataset']}, {first['n_images']} images"
-    about += f", {first['n_nuclei']} nuclei" if "n_nuclei" in table else ""
+    about += "".join(f", {first[f'n_{what}']} {what}" for what in ("nuclei", "points") if f"n_{what}" in table)
     subset = ", SUBSET" if first["subset"] else ""
     return f"{name}: {about}, {_TRUTH[first['truth']]}{subset}"
 

@@ -11,6 +11,7 @@ import pandas as pd
 from karyobench.errors import KaryobenchError
 from karyobench.metrics.class_scores import RATES, RECALL
 from karyobench.metrics.kinds import main_of
+from karyobench.metrics.point_scores import SCORES as POINT_SCORES
 from karyobench.metrics.scores import SCORES
 from karyobench.reporting import captions, tables
 from karyobench.reporting.cells import Cells
@@ -20,17 +21,22 @@ from karyobench.reporting.runs import Board
 
 Record = dict[str, Any]
 
-ERRORS = {"missed": "missed", "false": "false", "merges": "merged", "splits": "split"}
-"""Columns of the kinds of errors, and their names in the gallery."""
+ERRORS = {
+    "objects": {"missed": "missed", "false": "false", "merges": "merged", "splits": "split"},
+    "points": {"matched": "right", "missed": "missed", "false": "false"},
+    "classes": {},
+}
+"""Columns of the kinds of errors, and their names in the gallery, by what is scored."""
 
 _ENDS = "(_low|_high)?"
 _MEASURED = re.compile(
-    rf"({'|'.join((*SCORES, *RATES))}|{RECALL}(?!.*_tied$).+?)(_micro|_spread|(_rank|_difference)?{_ENDS})"
+    rf"({'|'.join((*SCORES, *POINT_SCORES, *RATES))}|{RECALL}(?!.*_tied$).+?)"
+    rf"(_micro|_spread|(_rank|_difference)?{_ENDS})"
     rf"|(measured|difference|mean_rank){_ENDS}|wins"
-    rf"|n_pred|{'|'.join(ERRORS)}|.+_as_.+"
+    rf"|n_pred|{'|'.join(column for columns in ERRORS.values() for column in columns)}|.+_as_.+"
 )
 _VERDICT = re.compile(r"(reproduced|not comparable|.*?)((?: within| because) .*)?")
-_COUNTS = ("seed", "n_seeds", "n_images", "n_nuclei", "n_missing", "n_units", "steps")
+_COUNTS = ("seed", "n_seeds", "n_images", "n_nuclei", "n_points", "n_missing", "n_units", "steps")
 
 
 def read_table(path: str) -> list[Record]:

@@ -91,7 +91,7 @@ def _check(network: dict[str, Any]) -> None:
     faults = {
         "free": network["free"] not in range(_COUNT + 1) and f"must be 0 to {_COUNT}",
         "pool": network["pool"] not in ("flatten", "average") and "must be flatten or average",
-        "input": network["input"] % _SHRINKS and f"must be a multiple of {_SHRINKS}",
+        "input": (network["input"] < _SHRINKS or network["input"] % _SHRINKS) and f"must be a multiple of {_SHRINKS}",
     }
     for key, fault in faults.items():
         if fault:

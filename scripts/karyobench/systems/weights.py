@@ -15,7 +15,7 @@ def read(path: str | Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise KaryobenchError(f"{path}: cannot be read as safetensors ({error}); train that experiment again") from None
+        raise KaryobenchError(f"{path}: cannot be read as safetensors ({error}); delete it and make it again") from None
 
 
 def load(network: nn.Module, path: str | Path, remedy: str) -> None:

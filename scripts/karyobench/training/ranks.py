@@ -4,6 +4,7 @@ A rank is the same step with the same arguments. It knows its place from the var
 """
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ LAUNCHERS = ("local", "srun")
 _MARK = "KARYOBENCH_RANKS"
 _POLL_SECONDS = 0.05
 _LATE_SECONDS = 10.0
+_APART_SECONDS = 60.0
 
 
 def launch(count: int, threads: int, launcher: str, per_node: int | None) -> bool:
@@ -81,12 +83,16 @@ def _run(count: int, places: dict[str, str]) -> None:
 def _first_failure(started: list[subprocess.Popen[bytes]], told_to_end: list[int]) -> tuple[int, int] | None:
     """Number and exit status of a rank that failed, as soon as one has; None when all have ended well.
 
-    Ranks that were told to end are given the time that their checkpoint takes.
+    Ranks that were told to end are given the time that their checkpoint takes; after it they end together, unless one
+    was told before it could listen, and the others wait for it.
     """
+    end = math.inf
     while True:
         codes = [process.poll() for process in started]
         failed = [(number, code) for number, code in enumerate(codes) if code]
-        if None not in codes or (failed and not told_to_end):
+        if failed:
+            end = min(end, time.monotonic() + (_APART_SECONDS if told_to_end else 0))
+        if None not in codes or time.monotonic() >= end:
             return failed[0] if failed else None
         time.sleep(_POLL_SECONDS)
 

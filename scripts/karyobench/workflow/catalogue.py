@@ -25,7 +25,7 @@ class Catalogue:
         config = names.without_nulls(config)
         references.check(config)
         self.config = config = {**config, "experiments": names.experiments(config)}
-        references.check_paths(config, self.datasets, [e for board in self.leaderboards for e, _ in self.rows(board)])
+        references.check_paths(config, self.datasets, self.pretrained, self._on_boards(self.leaderboards))
 
     # ------------------------------------------------------------------ targets
 
@@ -56,23 +56,32 @@ class Catalogue:
     @property
     def pretrained(self) -> list[str]:
         """Pretrained weights that trainings of the chosen study start from, or those that they start from; sorted."""
-        waiting = [name for board in self.leaderboards for name, _ in self.rows(board)]
-        seen: dict[str, Record] = {}
-        while waiting:
-            name = waiting.pop()
-            if name not in seen:
-                seen[name] = self.config["experiments"][name]
-                waiting += [seen[name][key] for key in ("init_from", "weights_of") if key in seen[name]]
-        return sorted({record["pretrained"] for record in seen.values() if "pretrained" in record})
+        records = [self.config["experiments"][name] for name in self._lineage(self.leaderboards)]
+        return sorted({record["pretrained"] for record in records if "pretrained" in record})
+
+    def _on_boards(self, leaderboards: list[str]) -> list[str]:
+        return [name for board in leaderboards for name in self.config["leaderboards"][board]["experiments"]]
+
+    def _lineage(self, leaderboards: list[str]) -> list[str]:
+        """Experiments of leaderboards, and those whose weights they start from or use, each once."""
+        found = list(dict.fromkeys(self._on_boards(leaderboards)))
+        for name in found:  # grows on the way
+            record = self.config["experiments"][name]
+            above = (record[key] for key in ("init_from", "weights_of") if key in record)
+            found += [other for other in above if other not in found]
+        return found
 
     def datasets_of_study(self, study: str) -> list[str]:
-        """Datasets that a study names, scores, trains on, or takes a stain's reference from; sorted."""
+        """Datasets that a study names, scores, takes a stain's reference from, or trains on; sorted.
+
+        What the experiments train on whose weights others start from counts too.
+        """
         record = names.study(self.config, study)
         needed = set(record["datasets"])
         for board in record["leaderboards"]:
             needed.add(self.config["leaderboards"][board]["dataset"])
-            for experiment, _ in self.rows(board):
-                needed.update(self._datasets_of(experiment))
+        for experiment in self._lineage(record["leaderboards"]):
+            needed.update(self._datasets_of(experiment))
         for patches in record["patches"]:
             needed.update(self._datasets_of_patches(patches))
         return sorted({names.base(name) for name in needed})

@@ -33,7 +33,8 @@ def misfits(config: Record, where: str, experiment: str, dataset: str) -> Iterat
             "image; use a system that gives classes"
         )
     elif known:
-        for learnt in config["patches"].get(record.get("patches"), {"train": []})["train"]:
+        trained = config["experiments"].get(record.get("weights_of"), record)
+        for learnt in config["patches"].get(trained.get("patches"), {"train": []})["train"]:
             if of(config, learnt) not in ((), known):
                 yield (
                     f"{where}: experiment '{experiment}' learns the classes {', '.join(of(config, learnt))} of dataset "

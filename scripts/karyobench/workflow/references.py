@@ -31,16 +31,14 @@ def check(config: Record) -> None:
         raise KaryobenchError(explain.listed(faults))
 
 
-def check_paths(config: Record, datasets: list[str], experiments: list[str]) -> None:
+def check_paths(config: Record, datasets: list[str], pretrained: list[str], experiments: list[str]) -> None:
     """Raise KaryobenchError naming each local path of the study that is not there.
 
     Without this, Snakemake would take the outputs that an earlier run made from the path for up to date.
     """
     named = {f"datasets.{d}.source.local": config["datasets"][d]["source"].get("local") for d in datasets}
-    records = [config["experiments"][name] for name in experiments]
-    for name in {record["pretrained"] for record in records if "pretrained" in record}:
-        named[f"pretrained.{name}.source.local"] = config["pretrained"][name]["source"].get("local")
-    for system in {record["system"] for record in records}:
+    named |= {f"pretrained.{p}.source.local": config["pretrained"][p]["source"].get("local") for p in pretrained}
+    for system in {config["experiments"][name]["system"] for name in experiments}:
         named[f"systems.{system}.predict.folder"] = config["systems"][system]["predict"].get("folder")
     faults = [f"{key}: there is no '{path}'" for key, path in sorted(named.items()) if path and not Path(path).exists()]
     if faults:
@@ -95,6 +93,8 @@ def _experiment(config: Record, name: str, record: Record) -> Iterator[str]:
         yield from _unknown(config, f"{where}.init_from", [record["init_from"]], "experiments")
         if "patches" not in config["experiments"].get(record["init_from"], {"patches": None}):
             yield f"{where}.init_from: experiment '{record['init_from']}' is not trained and has no weights"
+        if record["init_from"] == name:
+            yield f"{where}.init_from: names the experiment itself; name the one whose weights it starts from"
     for dataset in config["patches"].get(record.get("patches"), {"train": []})["train"]:
         yield from classes.misfits(config, where, name, dataset)
     if "pretrained" in record:

@@ -109,7 +109,7 @@ def merge(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
 def evaluate(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
     """Metrics, scored splits, and the dataset's classes."""
     splits, classes = _scored_splits(catalogue, wildcards.dataset), _classes(catalogue, wildcards.dataset)
-    return {"metrics": catalogue.config["metrics"], "splits": splits, **classes}
+    return {"metrics": _metrics(catalogue, wildcards.dataset), "splits": splits, **classes}
 
 
 def leaderboard(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
@@ -119,7 +119,7 @@ def leaderboard(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
     return {
         "name": name,
         **_keys(board, "dataset", "split", "published"),
-        "metrics": catalogue.config["metrics"],
+        "metrics": _metrics(catalogue, board["dataset"]),
         "dataset_facts": _keys(catalogue.config["datasets"][names.base(board["dataset"])], *_FACTS),
         "rows": [_row(catalogue, experiment, seed, board["dataset"]) for experiment, seed in catalogue.rows(name)],
     }
@@ -186,6 +186,14 @@ def _of_training(catalogue: Catalogue, pattern: str, experiment: str, seed: int)
     if not catalogue.trained(experiment):
         return None
     return pattern.format(experiment=catalogue.trainee(experiment), seed=seed)
+
+
+def _metrics(catalogue: Catalogue, dataset: str) -> Record:
+    """What is counted and scored; within it `point_radius` is that of the dataset's objects, and left out without."""
+    metrics, objects = catalogue.config["metrics"], catalogue.config["datasets"][names.base(dataset)]["objects"]
+    radius = metrics["point_radius"].get(objects)
+    others = {key: value for key, value in metrics.items() if key != "point_radius"}
+    return {**others, "point_radius": radius} if radius else others
 
 
 def _classes(catalogue: Catalogue, dataset: str) -> Record:

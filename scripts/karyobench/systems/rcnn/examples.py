@@ -47,13 +47,16 @@ def scaled(image: np.ndarray, scale: float) -> np.ndarray:
     """uint8 (H * scale, W * scale, 3), interpolated linearly."""
     if scale == 1:
         return image
-    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    height, width = (_scaled_side(side, scale) for side in image.shape[:2])
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+def _scaled_side(side: int, scale: float) -> int:
+    return max(1, round(side * scale))
+
+
 def _scaled_labels(labels: np.ndarray, scale: float) -> np.ndarray:
-    """Map (H * scale, W * scale) with the label of the nearest pixel."""
-    rows, columns = (
-        np.minimum((np.arange(round(side * scale)) + 0.5) / scale, side - 1).astype(int) for side in labels.shape
-    )
+    """Map (H * scale, W * scale) with the label of the nearest pixel, aligned with the scaled image."""
+    longer = ((side, _scaled_side(side, scale)) for side in labels.shape)
+    rows, columns = (((np.arange(after) + 0.5) * side / after).astype(int) for side, after in longer)
     return labels[np.ix_(rows, columns)]

@@ -8,7 +8,7 @@ from torch.nn import functional
 from karyobench.systems.rcnn.backbone import FINEST
 from karyobench.systems.rcnn.boxes import area
 
-_CANONICAL_SIDE = 224  # pixels, of ImageNet: a box of this side belongs to the third level (FPN, equation 1)
+_CANONICAL_SIDE = 224  # pixels, of ImageNet: a box of this side belongs to the third level (FPN, equation 1; rounded)
 _CANONICAL_LEVEL = 2
 
 

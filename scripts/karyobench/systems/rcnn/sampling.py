@@ -45,13 +45,14 @@ class Sample(NamedTuple):
 def sample_anchors(anchors: torch.Tensor, truth: Truth, count: int) -> Sample:
     """At most `count` anchors (K, 4) of one image, up to half of them positive (Ren et al., section 3.1.2).
 
-    Positive: IoU of 0.7 with a nucleus, or the nucleus's best anchor. Negative: IoU below 0.3 with all of them.
+    Positive: IoU of 0.7 with a nucleus, or the best anchor of one that any overlaps. Negative: IoU below 0.3 with all.
     """
     overlaps = iou(anchors, truth.boxes)
     best = _best(overlaps)
     positive = best >= _ANCHOR_POSITIVE
     if overlaps.shape[1]:
-        positive[overlaps.argmax(dim=0)] = True
+        nearest = overlaps.argmax(dim=0)
+        positive[nearest[overlaps.gather(0, nearest[None])[0] > 0]] = True
     negative = ~positive & (best < _ANCHOR_NEGATIVE) & ~_ignored(anchors, truth)
     return _sample(anchors, overlaps, truth, positive, negative, count // 2, count)
 

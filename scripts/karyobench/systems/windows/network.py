@@ -1,4 +1,4 @@
-"""A classifier of windows, which judges the window around every pixel of an image at the cost of little more than one.
+"""A classifier of windows, which judges the windows around all pixels of an image at once and shares what they share.
 
 Max pooling with stride, mean pooling, padding and pools cut short at the window's border are all evaluated exactly:
 each window meets the very numbers that it would meet alone. See `plan` for how.
