@@ -174,6 +174,9 @@ def test_missing_damaged_and_altered_files_are_named(trained, tmp_path):
             load_network(system, config, tmp_path / f"{name}.zip")
     with pytest.raises(KaryobenchError, match=r"trained.safetensors: cannot be read as an exported network"):
         load_network(system, config, trained / "trained.safetensors")
+    rewrite(good, tmp_path / "foreign.zip", {"record.json": b'{"files": {}}'})
+    with pytest.raises(KaryobenchError, match=r"foreign.zip: cannot be read as an exported network"):
+        load_network(system, config, tmp_path / "foreign.zip")
     rewrite(good, tmp_path / "other.zip", {"forward.bin": b"\0" * 100})
     with pytest.raises(KaryobenchError, match=r"other.zip: forward.bin is not what was exported; export it again"):
         load_network(system, config, tmp_path / "other.zip")

@@ -151,14 +151,12 @@ def test_what_the_truth_does_not_say_is_kept_per_patch(dataset):
         assert ignored[0][[0, 4, 5, 11, 15]].any(axis=1).tolist() == [True, True, False, False, False]
         assert not ignored[2].any()
         assert not val.batch([0, 1]).ignore.any()
-        assert train.partly_annotated
 
 
 def test_complete_truth_has_nothing_to_ignore(dataset):
     with reading(packed(dataset("lab", [(field("a", 50, 50), "train")]))) as (train, val):
         assert train.batch([0]).ignore is None
         assert val.batch([]).ignore is None
-        assert not train.partly_annotated
 
 
 def of_class(image_id: str, label: str) -> store.Field:

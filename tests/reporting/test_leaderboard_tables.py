@@ -123,6 +123,14 @@ def run_alone(config, out):
     return subprocess.run(command, capture_output=True, text=True)
 
 
+def test_tables_tell_which_networks_another_runtime_has_run(config):
+    assert all("Predicted by" not in page for page in pages(config))
+    for row in config["rows"]:
+        if row["system"] == "unet3":
+            row["runtime"] = {"name": "openvino", "precision": "int8"}
+    assert "**Predicted by**: torch, but for unet3-toy: openvino int8." in pages(config)[0]
+
+
 def test_tables_tell_what_trainings_started_from_unless_all_were_from_scratch(config):
     assert all("Initial weights" not in page for page in pages(config))
     for row in config["rows"]:

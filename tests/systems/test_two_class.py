@@ -19,6 +19,7 @@ from karyobench.systems import mcsa_unet, unet3plus, unetpp, weights
 from karyobench.systems.base import Tile
 from karyobench.systems.dense import two_class
 from karyobench.systems.dense.semantic import IGNORED
+from karyobench.systems.networks import as_input
 
 SMALL = {
     mcsa_unet: {**mcsa_unet.FULL["network"], "width": 4, "depth": 3, "reduction": 2},
@@ -137,7 +138,7 @@ def test_a_map_is_a_probability_of_the_tile_s_size(system: ModuleType, shape: tu
 def test_the_map_is_the_probability_of_the_second_class(system: ModuleType) -> None:
     network, image = built(system).eval(), noise(16, 20)
     with torch.no_grad():
-        direct = network(two_class.as_input(image[None])).softmax(dim=1)[0, 1].numpy()
+        direct = network(as_input(image[None])).softmax(dim=1)[0, 1].numpy()
     np.testing.assert_array_equal(system.predict(network, tile(image), config_of(system))[0], direct)
 
 
@@ -169,9 +170,15 @@ def test_nuclei_are_one_class_and_what_is_ignored_none() -> None:
     ignore = np.zeros((2, 16, 24), np.uint8)
     ignore[0, :, :5] = 1
     given = batch(ignore)
-    inputs, targets = two_class.examples(given, np.random.default_rng(0), REST)
+    inputs, targets = two_class.examples(given, np.random.default_rng(0), config_of(unet3plus))
     assert (inputs.shape, inputs.dtype, targets.dtype) == ((2, 3, 16, 24), torch.float32, torch.int64)
     np.testing.assert_array_equal(targets, np.where(ignore, IGNORED, given.instances > 0))
+
+
+def test_patches_that_cannot_be_halved_often_enough_are_refused(system: ModuleType) -> None:
+    given = Batch(noise(1, 16, 26), np.zeros((1, 16, 26), np.int32))
+    with pytest.raises(KaryobenchError, match=r"patches of 26 px cannot be halved 2 times.* a multiple of 4"):
+        system.examples(given, np.random.default_rng(0), config_of(system))
 
 
 def test_the_loss_weighs_classes_and_leaves_out_what_is_ignored() -> None:

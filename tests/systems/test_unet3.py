@@ -11,6 +11,7 @@ from scipy import ndimage
 from karyobench.patches.batch import Batch
 from karyobench.systems import unet3
 from karyobench.systems.base import Tile
+from karyobench.systems.networks import as_input
 
 CONFIG = {
     "network": {"width": 4, "depth": 3},
@@ -75,7 +76,7 @@ def test_maps_are_probabilities_of_the_tile_s_size(network, shape):
 def test_padding_to_a_multiple_only_adds_pixels(network):
     image = np.random.default_rng(2).integers(0, 256, (16, 20, 3)).astype(np.uint8)
     with torch.no_grad():
-        direct = network.eval()(unet3.as_input(image[None]))[0].softmax(dim=0).numpy()
+        direct = network.eval()(as_input(image[None]))[0].softmax(dim=0).numpy()
     np.testing.assert_allclose(unet3.predict(network, tile(image), CONFIG), direct, atol=1e-6)
 
 

@@ -42,13 +42,13 @@ def read(path: str | Path) -> Exported:
         with zipfile.ZipFile(path) as archive:
             content = {name: archive.read(name) for name in archive.namelist()}
         record = json.loads(content.pop(_RECORD))
-        expected = record.pop("files")
+        expected, names = dict(record.pop("files")), list(record["graphs"])
     except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
         raise KaryobenchError(f"{path}: cannot be read as an exported network ({error}); export it again") from None
     changed = sorted(name for name in expected.keys() | content.keys() if _digest(content, name) != expected.get(name))
     if changed:
         raise KaryobenchError(f"{path}: {', '.join(changed)} is not what was exported; export it again")
-    graphs = {name: (content[f"{name}.xml"], content[f"{name}.bin"]) for name in record["graphs"]}
+    graphs = {name: (content[f"{name}.xml"], content[f"{name}.bin"]) for name in names}
     return Exported(graphs, record)
 
 

@@ -39,11 +39,6 @@ class Patches:
     def __len__(self) -> int:
         return self._length
 
-    @property
-    def partly_annotated(self) -> bool:
-        """Whether the patches have an `ignore` layer, as those of a dataset with partly annotated images have."""
-        return "ignore" in self._arrays
-
     def batch(self, indices: _Indices) -> Batch:
         """Patches with their truth, in the order asked for.
 

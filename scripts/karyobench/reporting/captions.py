@@ -50,6 +50,8 @@ def facts(board: Board) -> list[tuple[str, str]]:
     told += {"classes": _of_classes, "points": _of_points, "objects": _of_objects}[board.kind.name](board)
     if starts := _starts(board):
         told.append(("Initial weights", starts))
+    if runtimes := _runtimes(board):
+        told.append(("Predicted by", f"torch, but for {runtimes}"))
     told += [
         ("Budget", "training steps and device stand in each row; 0 and - where nothing is trained"),
         ("Uncertainty", _uncertainty(board)),
@@ -154,6 +156,12 @@ def _starts(board: Board) -> str:
     if set(trained.values()) <= {"scratch"}:
         return ""
     return "; ".join(f"{experiment}: {initial}" for experiment, initial in trained.items())
+
+
+def _runtimes(board: Board) -> str:
+    """Which networks another runtime than torch has run; blank where none."""
+    given = {row["experiment"]: row["runtime"] for row in board.config["rows"] if "runtime" in row}
+    return "; ".join(f"{name}: {runtime['name']} {runtime['precision']}" for name, runtime in given.items())
 
 
 def _thresholds(board: Board) -> str:

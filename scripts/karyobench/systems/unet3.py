@@ -17,9 +17,8 @@ from torch.nn import functional
 from karyobench.patches.batch import Batch
 from karyobench.systems.base import Tile
 from karyobench.systems.dense.blocks import doubled, doubling, two_convolutions
-from karyobench.systems.dense.semantic import IGNORED, cross_entropy, ignored_of, probabilities
+from karyobench.systems.dense.semantic import IGNORED, cross_entropy, ignored_of, input_of, probabilities
 from karyobench.systems.labels import without_small
-from karyobench.systems.networks import as_input
 
 TASK = "U-Net with a boundary class and marker-based flooding (Ronneberger et al. 2015, ternary)"
 PAPER = "Ronneberger et al., U-Net: convolutional networks for biomedical image segmentation, MICCAI 2015"
@@ -74,7 +73,7 @@ def examples(batch: Batch, rng: np.random.Generator, config: dict[str, Any]) -> 
     thickness = config["targets"]["boundary"]
     pairs = zip(batch.instances, ignored_of(batch), strict=True)
     maps = [class_map(labels, thickness, ignored) for labels, ignored in pairs]
-    return as_input(batch.images), torch.from_numpy(np.stack(maps))
+    return input_of(batch, config["network"]["depth"]), torch.from_numpy(np.stack(maps))
 
 
 def class_map(instances: np.ndarray, thickness: int, ignored: np.ndarray | None = None) -> np.ndarray:

@@ -178,6 +178,7 @@ def _row(catalogue: Catalogue, experiment: str, seed: int, dataset: str) -> Reco
         "metrics": paths.METRICS.format(**wildcards),
         "run": _of_training(catalogue, paths.RUN, experiment, seed),
         "initial": _initial(catalogue.config["experiments"][catalogue.trainee(experiment)]),
+        **_keys(catalogue.system(experiment)["predict"], "runtime"),
     }
 
 

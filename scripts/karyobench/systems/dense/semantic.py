@@ -5,11 +5,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from karyobench.errors import KaryobenchError
 from karyobench.patches.batch import Batch
 from karyobench.systems.networks import as_input, device_of
 
 IGNORED = -100
 """Class of pixels of which the truth says nothing."""
+
+
+def input_of(batch: Batch, depth: int) -> torch.Tensor:
+    """Input float32 (N, 3, H, W) of patches for a network of `depth` levels, which halves its input depth - 1 times.
+
+    Raises KaryobenchError on patches whose sides cannot be halved so often.
+    """
+    multiple = 2 ** (depth - 1)
+    if any(side % multiple for side in batch.images.shape[1:3]):
+        raise KaryobenchError(
+            f"patches of {batch.images.shape[2]} px cannot be halved {depth - 1} times, as network.depth {depth} asks; "
+            f"let the patch set's `crop` be a multiple of {multiple}"
+        )
+    return as_input(batch.images)
 
 
 def ignored_of(batch: Batch) -> np.ndarray:

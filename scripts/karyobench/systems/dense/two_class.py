@@ -9,9 +9,8 @@ from torch import nn
 
 from karyobench.patches.batch import Batch
 from karyobench.systems.base import Tile
-from karyobench.systems.dense.semantic import IGNORED, cross_entropy, ignored_of, probabilities
+from karyobench.systems.dense.semantic import IGNORED, cross_entropy, ignored_of, input_of, probabilities
 from karyobench.systems.labels import without_small
-from karyobench.systems.networks import as_input
 
 NUCLEUS = 1
 
@@ -19,7 +18,7 @@ NUCLEUS = 1
 def examples(batch: Batch, rng: np.random.Generator, config: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Input float32 (N, 3, H, W) and class int64 (N, H, W): nucleus 1, background 0, IGNORED where nothing is known."""
     classes = np.where(ignored_of(batch), IGNORED, (batch.instances > 0).astype(np.int64))
-    return as_input(batch.images), torch.from_numpy(classes)
+    return input_of(batch, config["network"]["depth"]), torch.from_numpy(classes)
 
 
 def loss(outputs: torch.Tensor, targets: torch.Tensor, config: dict[str, Any]) -> torch.Tensor:
