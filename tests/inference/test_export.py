@@ -15,7 +15,7 @@ import karyobench.inference.export as step
 from karyobench import files
 from karyobench.datasets.store import Field, open_hdf5, writing
 from karyobench.errors import KaryobenchError
-from karyobench.inference import exported
+from karyobench.inference import exported, signal_stack
 from karyobench.inference.export import export
 from karyobench.inference.merge import merge
 from karyobench.inference.networks import load_network
@@ -114,6 +114,16 @@ def test_the_record_tells_what_the_network_was_made_of(trained, precision):
     assert record["patches"] == files.sha256_file(trained / "patches.h5")
     assert record["versions"]["torch"] == torch.__version__
     assert set(record["versions"]) == {"openvino", "nncf", "torch"}
+
+
+def test_signals_are_handled_where_they_were(trained):
+    before = signal_stack.current()
+    config = exporting.record("unet3", "int8")
+    make(trained, config, "trained", "once-more")
+    network = load_network(registry.load("unet3"), config, trained / "once-more.zip")
+    network(torch.zeros(1, 3, 24, 40))
+    after = signal_stack.current()
+    assert (after.start, after.flags, after.size) == (before.start, before.flags, before.size)
 
 
 def test_int8_is_smaller_and_the_same_on_every_export(trained):

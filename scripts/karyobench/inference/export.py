@@ -16,7 +16,7 @@ from torch import nn
 
 from karyobench import files
 from karyobench.errors import KaryobenchError
-from karyobench.inference import exported
+from karyobench.inference import exported, signal_stack
 from karyobench.inference.calls import Call, Calls, arrays, graph_names
 from karyobench.inference.networks import torch_network
 from karyobench.inference.runtimes import Graph, Tensors, compiled, openvino
@@ -155,5 +155,5 @@ def _quantised(model: Any, calls: Calls) -> Any:
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    with redirect_stdout(io.StringIO()):  # its progress bars
+    with redirect_stdout(io.StringIO()), signal_stack.kept():  # without its progress bars
         return nncf.quantize(model, nncf.Dataset(calls, lambda call: list(call.inputs)), subset_size=10**6)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from karyobench.errors import KaryobenchError
-from karyobench.inference import exported
+from karyobench.inference import exported, signal_stack
 
 Tensors = torch.Tensor | tuple[torch.Tensor, ...]
 Graph = Callable[..., Tensors]
@@ -66,7 +66,8 @@ def compiled(graph: tuple[bytes, bytes], precision: str, threads: int) -> Graph:
         "ENABLE_CPU_PINNING": False,  # two jobs would be pinned to the same cores
     }
     try:
-        network = core.compile_model(core.read_model(graph[0], graph[1]), "CPU", settings)
+        with signal_stack.kept():
+            network = core.compile_model(core.read_model(graph[0], graph[1]), "CPU", settings)
     except RuntimeError as error:
         raise KaryobenchError(f"OpenVINO cannot load the exported network ({error}); export it again") from None
 
@@ -74,7 +75,8 @@ def compiled(graph: tuple[bytes, bytes], precision: str, threads: int) -> Graph:
         # An empty batch would bring back the results of the batch before it, so one of zeros takes its place.
         empty = len(inputs[0]) == 0
         arrays = (np.zeros((1, *t.shape[1:]), np.float32) if empty else np.ascontiguousarray(t.numpy()) for t in inputs)
-        found = network(list(arrays))
+        with signal_stack.kept():
+            found = network(list(arrays))
         outputs = tuple(torch.from_numpy(found[n][:0] if empty else found[n]) for n in range(len(network.outputs)))
         return outputs if len(outputs) > 1 else outputs[0]
 
