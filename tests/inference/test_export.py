@@ -1,5 +1,6 @@
 """Exported networks: what they predict is what torch predicts, what they were made of is recorded, faults are named."""
 
+import logging
 import subprocess
 import sys
 import zipfile
@@ -116,14 +117,15 @@ def test_the_record_tells_what_the_network_was_made_of(trained, precision):
     assert set(record["versions"]) == {"openvino", "nncf", "torch"}
 
 
-def test_signals_are_handled_where_they_were(trained):
-    before = signal_stack.current()
+def test_signals_are_handled_where_they_were_and_logs_kept(trained):
+    before, level = signal_stack.current(), logging.getLogger().level
     config = exporting.record("unet3", "int8")
     make(trained, config, "trained", "once-more")
     network = load_network(registry.load("unet3"), config, trained / "once-more.zip")
     network(torch.zeros(1, 3, 24, 40))
     after = signal_stack.current()
     assert (after.start, after.flags, after.size) == (before.start, before.flags, before.size)
+    assert logging.getLogger().level == level
 
 
 def test_int8_is_smaller_and_the_same_on_every_export(trained):

@@ -16,10 +16,10 @@ from torch import nn
 
 from karyobench import files
 from karyobench.errors import KaryobenchError
-from karyobench.inference import exported, signal_stack
+from karyobench.inference import exported
 from karyobench.inference.calls import Call, Calls, arrays, graph_names
 from karyobench.inference.networks import torch_network
-from karyobench.inference.runtimes import Graph, Tensors, compiled, openvino
+from karyobench.inference.runtimes import Graph, Tensors, compiled, openvino, undisturbed
 from karyobench.patches.reading import Patches, reading
 from karyobench.systems import registry
 
@@ -133,7 +133,7 @@ def _converted(calls: Calls) -> Any:
         )
     inputs = tuple(map(torch.from_numpy, example.inputs))
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings(), undisturbed():
             warnings.simplefilter("ignore")  # of what may hold for this example alone: that is looked for afterwards
             return openvino().convert_model(_Method(calls.network, calls.graph), example_input=inputs)
     except Exception as error:  # OpenVINO and torch raise their own kinds for what they cannot trace
@@ -154,6 +154,6 @@ class _Method(nn.Module):
 def _quantised(model: Any, calls: Calls) -> Any:
     import nncf
 
-    nncf.set_log_level(logging.ERROR)
-    with redirect_stdout(io.StringIO()), signal_stack.kept():  # without its progress bars
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # its own function for this mutes the handlers of all others
+    with redirect_stdout(io.StringIO()), undisturbed():  # without its progress bars
         return nncf.quantize(model, nncf.Dataset(calls, lambda call: list(call.inputs)), subset_size=10**6)

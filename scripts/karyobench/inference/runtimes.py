@@ -1,7 +1,9 @@
 """Exported networks in the place of torch ones: graphs that OpenVINO runs, tensors in, tensors out."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -66,7 +68,7 @@ def compiled(graph: tuple[bytes, bytes], precision: str, threads: int) -> Graph:
         "ENABLE_CPU_PINNING": False,  # two jobs would be pinned to the same cores
     }
     try:
-        with signal_stack.kept():
+        with undisturbed():
             network = core.compile_model(core.read_model(graph[0], graph[1]), "CPU", settings)
     except RuntimeError as error:
         raise KaryobenchError(f"OpenVINO cannot load the exported network ({error}); export it again") from None
@@ -75,7 +77,7 @@ def compiled(graph: tuple[bytes, bytes], precision: str, threads: int) -> Graph:
         # An empty batch would bring back the results of the batch before it, so one of zeros takes its place.
         empty = len(inputs[0]) == 0
         arrays = (np.zeros((1, *t.shape[1:]), np.float32) if empty else np.ascontiguousarray(t.numpy()) for t in inputs)
-        with signal_stack.kept():
+        with undisturbed():
             found = network(list(arrays))
         outputs = tuple(torch.from_numpy(found[n][:0] if empty else found[n]) for n in range(len(network.outputs)))
         return outputs if len(outputs) > 1 else outputs[0]
@@ -89,3 +91,15 @@ def openvino() -> ModuleType:
     import openvino as package
 
     return package
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put back what OpenVINO changes of its process: the signal stack, and the level below which nothing is logged."""
+    root = logging.getLogger()
+    level = root.level
+    try:
+        with signal_stack.kept():
+            yield
+    finally:
+        root.setLevel(level)
