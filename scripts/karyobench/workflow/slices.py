@@ -101,9 +101,8 @@ def predict(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
 
 
 def merge(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
-    """The sections of the system that make instances, or the classes of the dataset."""
-    classes = _classes(catalogue, wildcards.dataset)
-    return {**_keys(catalogue.system(wildcards.experiment), "module", "instances"), **classes}
+    """The sections of the system that make instances."""
+    return _keys(catalogue.system(wildcards.experiment), "module", "instances")
 
 
 def evaluate(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
