@@ -19,6 +19,7 @@ from pathlib import Path
 
 import harness
 import numpy as np
+import products
 
 TORCH, OPENVINO = ("torch", "numpy"), ("openvino", "torch", "numpy")
 LOOP = "window loop, torch"
@@ -28,17 +29,12 @@ PEERS = [
     harness.Peer("dense, OpenVINO bfloat16", "dense_bfloat16", packages=OPENVINO),
     harness.Peer(LOOP, "window_loop", packages=TORCH),
 ]
-PRODUCTS = [
-    harness.Peer("float32", "products_float32", packages=("openvino",)),
-    harness.Peer("bfloat16", "products_bfloat16", packages=("openvino",)),
-]
 WHOLE = [
     harness.Peer("predict and merge, torch", "steps_torch", packages=TORCH),
     harness.Peer("predict and merge, OpenVINO float32", "steps_float32", packages=OPENVINO),
     harness.Peer("predict and merge, OpenVINO bfloat16", "steps_bfloat16", packages=OPENVINO),
 ]
 EVERY, BATCH = 16, 256
-SIDE, DEPTH = 1024, 4
 
 
 def system():
@@ -110,16 +106,6 @@ def window_loop(image: str):
     return run
 
 
-def products_float32(nothing: str):
-    """Matrix products alone."""
-    return _products("float32")
-
-
-def products_bfloat16(nothing: str):
-    """Matrix products alone."""
-    return _products("bfloat16")
-
-
 def steps_torch(image: str):
     """The steps with torch."""
     return _steps(None, image)
@@ -148,39 +134,23 @@ def _predicting(model, image: str):
     return lambda: system().predict(model, tile, record())[0]
 
 
-def _graph(precision: str) -> tuple[bytes, bytes]:
-    """The network's map as the step export makes it."""
+def _graphs(precision: str) -> dict[str, tuple[bytes, bytes]]:
+    """The network's graphs as the step export makes them."""
     from karyobench.inference.calls import Calls
     from karyobench.inference.export import exported_graph
 
     patch = np.random.default_rng(0).integers(0, 256, (64, 70, 3), dtype=np.uint8)
-    return exported_graph(Calls(system(), network(), "dense", [patch], record()), precision)
+    return {
+        name: exported_graph(Calls(system(), network(), name, [patch], record()), precision) for name in system().GRAPHS
+    }
 
 
 def _exported(precision: str, image: str):
     from karyobench.inference import runtimes
 
-    model = runtimes.StandIn(dense=runtimes.compiled(_graph(precision), precision, threads()))
+    graphs = _graphs(precision).items()
+    model = runtimes.StandIn(**{name: runtimes.compiled(graph, precision, threads()) for name, graph in graphs})
     return _predicting(model, image)
-
-
-def _products(precision: str):
-    from karyobench.inference import runtimes
-
-    ov = runtimes.openvino()
-    given = ov.opset13.parameter([SIDE, SIDE], np.float32)
-    made = given
-    for seed in range(DEPTH):
-        weights = np.random.default_rng(seed).normal(0, SIDE**-0.5, (SIDE, SIDE)).astype(np.float32)
-        made = ov.opset13.relu(ov.opset13.matmul(made, ov.opset13.constant(weights), False, True))
-    with tempfile.TemporaryDirectory() as folder:
-        ov.serialize(ov.Model([made], [given]), f"{folder}/graph.xml", f"{folder}/graph.bin")
-        graph = Path(folder, "graph.xml").read_bytes(), Path(folder, "graph.bin").read_bytes()
-    run = runtimes.compiled(graph, precision, threads())
-    import torch
-
-    values = torch.ones(SIDE, SIDE)
-    return lambda: run(values).numpy()
 
 
 def _steps(precision: str | None, image: str):
@@ -218,16 +188,17 @@ def _saved(folder: Path, precision: str | None) -> Path:
     if precision is None:
         save_file(weights(network()), folder / "weights.safetensors")
         return folder / "weights.safetensors"
-    about = {"module": record()["module"], "network": record()["network"], "precision": precision, "graphs": ["dense"]}
-    exported.write(folder / "network.zip", exported.Exported({"dense": _graph(precision)}, about))
+    about = {name: record()[name] for name in ("module", "network")}
+    about |= {"precision": precision, "graphs": list(system().GRAPHS)}
+    exported.write(folder / "network.zip", exported.Exported(_graphs(precision), about))
     return folder / "network.zip"
 
 
 def scaled(rows: list[harness.Row]) -> list[harness.Row]:
     """The rows of maps, with the window loop's times for all windows."""
-    chosen = [row for row in rows if row.peer in {peer.name for peer in PEERS}]
     return [
-        replace(row, rounds=[seconds * EVERY for seconds in row.rounds]) if row.peer == LOOP else row for row in chosen
+        replace(row, rounds=[seconds * EVERY for seconds in row.rounds]) if row.peer == LOOP else row
+        for row in products.apart(rows)
     ]
 
 
@@ -245,10 +216,9 @@ def floors(rows: list[harness.Row], pixels: int) -> str:
     """What the machine's fastest products would need for the wide layers, and the share that each peer reaches."""
     work = pixels * sum(2 * layer.weight.numel() for layer in network().classifier[:-1])
     lines = []
-    for of in (row for row in rows if row.peer in {peer.name for peer in PRODUCTS}):
-        speed = 2 * DEPTH * SIDE**3 / min(of.rounds)
-        line = f"{of.peer}: {speed / 1e9:.0f} GFLOP/s, so {work / 1e9:.0f} GFLOP take {work / speed:.2f} s"
-        compared = [row for row in rows if row.peer == f"dense, OpenVINO {of.peer}"]
+    for precision, speed in products.speeds(rows).items():
+        line = f"{precision}: {speed / 1e9:.0f} GFLOP/s, so {work / 1e9:.0f} GFLOP take {work / speed:.2f} s"
+        compared = [row for row in rows if row.peer == f"dense, OpenVINO {precision}"]
         lines += [f"{line}; {row.peer} is at {100 * work / speed / row.seconds:.0f}% of that" for row in compared]
     return "\n".join(f"{line}." for line in lines)
 
@@ -270,7 +240,7 @@ def main() -> None:
     os.environ["BENCHMARK_SYSTEM"] = args.system
     with tempfile.TemporaryDirectory() as folder:
         # Products and maps together, so that a slow spell of the machine falls on both.
-        both = harness.run(__file__, [*PEERS, *PRODUCTS], saved(folder, args.side), args)
+        both = harness.run(__file__, [*PEERS, *products.PEERS], saved(folder, args.side), args)
         once = copy.copy(args)
         once.rounds = 1
         whole = harness.run(__file__, WHOLE, saved(folder, args.whole), once)

@@ -48,12 +48,16 @@ class Environment:
 
 @dataclass(frozen=True)
 class Peer:
-    """One competitor. function: its name in the benchmark's module. packages: those whose versions the page tells."""
+    """One competitor. function: its name in the benchmark's module, or in the file `module` where that is set.
+
+    packages: those whose versions the page tells.
+    """
 
     name: str
     function: str
     environment: Environment | None = None
     packages: tuple[str, ...] = ()
+    module: str | Path | None = None
 
 
 @dataclass
@@ -170,7 +174,7 @@ class _Worker:
         if peer.environment:
             environ.pop("PYTHONPATH", None)
         self.name, self.log, self.saved = peer.name, folder / f"{peer.function}.log", folder / f"{peer.function}.npy"
-        command = [python, WORKER, module, peer.function, given, self.saved, *peer.packages]
+        command = [python, WORKER, peer.module or module, peer.function, given, self.saved, *peer.packages]
         with self.log.open("w") as log:
             pipe = subprocess.PIPE
             self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True, env=environ)

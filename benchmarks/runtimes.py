@@ -19,6 +19,7 @@ from types import SimpleNamespace
 
 import harness
 import numpy as np
+import products
 
 NETWORKS = {
     "U-Net, 31 M": {"module": "unet3", "graph": "forward"},
@@ -127,6 +128,29 @@ def difference(row: harness.Row, rows: list[harness.Row]) -> str:
     return f"{apart:.1e} ({apart / np.abs(torch).max():.1e} of the largest)"
 
 
+def floors(rows: list[harness.Row]) -> str:
+    """What the machine's fastest products would need for each network, and the share that each peer reaches."""
+    lines = []
+    for name in dict.fromkeys(row.input for row in rows):
+        work, of_name = _operations(name), [row for row in rows if row.input == name]
+        for precision, speed in products.speeds(of_name).items():
+            floor = f"at {speed / 1e9:.0f} GFLOP/s, {work / 1e9:.0f} GFLOP take {work / speed:.2f} s"
+            compared = [row for row in of_name if row.peer == f"OpenVINO {precision}"]
+            lines += [f"{name}: {floor}; {row.peer} is at {100 * work / speed / row.seconds:.0f}%." for row in compared]
+    return "\n".join(lines)
+
+
+def _operations(name: str) -> int:
+    """Additions and multiplications of a network's products."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    _, network, _ = _built(name)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        getattr(network, NETWORKS[name]["graph"])(torch.from_numpy(_image(SIDE)))
+    return counter.get_total_flops()
+
+
 def accuracy(experiment: str, dataset: str, seed: str) -> str:
     """Markdown table of an experiment's scores in each runtime."""
     import yaml
@@ -191,9 +215,10 @@ def main() -> None:
     if args.accuracy:
         print(accuracy(args.accuracy, args.dataset, args.seed))
         return
-    rows = harness.run(__file__, PEERS, {name: name for name in args.networks}, args)
-    print(harness.table(rows, "torch", ("difference", lambda row: difference(row, rows))), end="\n\n")
-    print(harness.machine(rows))
+    rows = harness.run(__file__, [*PEERS, *products.PEERS], {name: name for name in args.networks}, args)
+    timed = products.apart(rows)
+    table = harness.table(timed, "torch", ("difference", lambda row: difference(row, timed)))
+    print(table, floors(rows), harness.machine(rows), sep="\n\n")
 
 
 if __name__ == "__main__":

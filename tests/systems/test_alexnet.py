@@ -108,9 +108,10 @@ def test_tiles_make_no_difference(network, image, window_by_window, box):
     np.testing.assert_allclose(maps[0], window_by_window[r0:r1, c0:c1], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("pixels", [100, 45 * 36])
-def test_strips_make_no_difference(network, image, window_by_window, monkeypatch, pixels):
-    monkeypatch.setattr(maps_of_windows, "_STRIP_PIXELS", pixels)
+@pytest.mark.parametrize(("strip", "chunk"), [(100, 100), (45 * 36, 2**12), (2**16, 45 * 5), (45 * 20, 45 * 3)])
+def test_strips_and_chunks_make_no_difference(network, image, window_by_window, monkeypatch, strip, chunk):
+    monkeypatch.setattr(maps_of_windows, "_STRIP_PIXELS", strip)
+    monkeypatch.setattr(maps_of_windows, "_CHUNK_PIXELS", chunk)
     maps = predict(network, image, 0, 0, *image.shape[:2])
     np.testing.assert_allclose(maps[0], window_by_window, atol=1e-5, rtol=0)
 

@@ -24,6 +24,11 @@ def network_of(system, seed=3):
     return system.build(system.FULL).eval()
 
 
+def dense(network, images):
+    """Logits (N, classes, h, w) of all windows of images (N, 3, H, W) at once."""
+    return network.classify(*network.blocks(images))
+
+
 def window_by_window(network, images, window):
     """Logits (N, classes, h, w) of images (N, 3, H, W): every window on its own, without the rest of the image."""
     cut = images.unfold(2, window, 1).unfold(3, window, 1)
@@ -72,7 +77,7 @@ def test_maps_are_one_call_per_window(system, shape):
     network = network_of(system)
     images = torch.randn(2, 3, 31 + shape[0], 31 + shape[1], generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        found, expected = network.dense(images), window_by_window(network, images, 32)
+        found, expected = dense(network, images), window_by_window(network, images, 32)
     assert found.shape == (2, 2, *shape)
     torch.testing.assert_close(found.softmax(dim=1), expected.softmax(dim=1), atol=1e-5, rtol=0)
     # Equality would say little of a network that answers the same to every window.
@@ -86,7 +91,7 @@ def test_a_window_at_the_image_s_border_sees_the_zeros_around_it(system):
     image = np.random.default_rng(5).integers(0, 256, (9, 14, 3)).astype(np.uint8)
     padded = as_input(np.pad(image, ((16, 15), (16, 15), (0, 0)))[None])
     with torch.inference_mode():
-        found, expected = network.dense(padded), window_by_window(network, padded, 32)
+        found, expected = dense(network, padded), window_by_window(network, padded, 32)
     torch.testing.assert_close(found.softmax(dim=1), expected.softmax(dim=1), atol=1e-5, rtol=0)
 
 
@@ -121,8 +126,19 @@ def networks(draw):
 def test_any_network_s_maps_are_one_call_per_window(network, height, width):
     images = torch.randn(1, 3, network.window - 1 + height, network.window - 1 + width, dtype=torch.float64)
     with torch.inference_mode():
-        found, expected = network.dense(images), window_by_window(network, images, network.window)
+        found, expected = dense(network, images), window_by_window(network, images, network.window)
     torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+
+
+@given(networks(), st.integers(1, 3), st.integers(0, 3), st.integers(0, 3))
+def test_some_rows_of_the_maps_tell_of_their_windows_alone(network, rows, above, below):
+    height = above + rows + below
+    images = torch.randn(1, 3, network.window - 1 + height, network.window + 1, dtype=torch.float64)
+    with torch.inference_mode():
+        maps = network.blocks(images)
+        some = network.classify(*(whole[:, :, above : above + rows + whole.shape[2] - height] for whole in maps))
+        every = network.classify(*maps)
+    torch.testing.assert_close(some, every[:, :, above : above + rows], atol=1e-12, rtol=0)
 
 
 @given(networks())
@@ -200,15 +216,17 @@ def test_saved_weights_give_the_very_same_maps(system, tmp_path):
     load(other, tmp_path / "w.safetensors", "")
     image = torch.randn(1, 3, 36, 40, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        assert torch.equal(network.dense(image), other.dense(image))
+        assert torch.equal(dense(network, image), dense(other, image))
 
 
 @pytest.mark.parametrize("system", [alexnet, alexnet_literal], ids=["alexnet", "alexnet_literal"])
 @pytest.mark.filterwarnings("ignore:`torch.jit")
-def test_the_map_s_graph_is_free_of_the_image_s_size(system):
+def test_the_graphs_are_free_of_the_image_s_size(system):
     """What `GRAPHS` promises: a trace with one size holds for others."""
-    network = network_of(system)
-    traced = torch.jit.trace_module(network, {"dense": torch.zeros(1, 3, 33, 34)})
+    network, small = network_of(system), torch.zeros(1, 3, 33, 34)
+    with torch.no_grad():
+        maps = network.blocks(small)
+    traced = torch.jit.trace_module(network, {"blocks": small, "classify": maps})
     image = torch.randn(1, 3, 41, 37, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        torch.testing.assert_close(traced.dense(image), network.dense(image), atol=1e-6, rtol=0)
+        torch.testing.assert_close(dense(traced, image), dense(network, image), atol=1e-6, rtol=0)

@@ -21,7 +21,7 @@ TASK = "Improved AlexNet: nucleus or not for the 32x32 window around each pixel"
 PAPER = "Improved AlexNet paper, pixel-wise segmentation of nuclei"
 OUTPUT = "maps"
 TRAINED = True
-GRAPHS = ("dense",)
+GRAPHS = ("blocks", "classify")
 KEYS = {
     "network": ("channels", "hidden"),
     "targets": ("positives", "ring", "elsewhere", "stroma"),

@@ -21,7 +21,7 @@ TASK = "Improved AlexNet with its paper's pools, 2x2 with stride 3, and padded c
 PAPER = "Improved AlexNet paper, pixel-wise segmentation of nuclei"
 OUTPUT = "maps"
 TRAINED = True
-GRAPHS = ("dense",)
+GRAPHS = ("blocks", "classify")
 KEYS = {
     "network": ("channels", "hidden"),
     "targets": ("positives", "ring", "elsewhere", "stroma"),

@@ -76,14 +76,23 @@ class WindowNet(nn.Module):
             x = pool(convolution(x))
         return self._classify(self.classifier[0](x)).flatten(1)
 
-    def dense(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (N, classes, H - window + 1, W - window + 1) of every window of images (N, 3, H, W)."""
+    def blocks(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the blocks make of every window of images (N, 3, H, W): maps (N, C, h, w), one per kind of position.
+
+        There is a window at each of (H - window + 1, W - window + 1) pixels. Their rows top:bottom need of each map the
+        rows top : bottom + h - (H - window + 1), and columns alike.
+        """
         maps = {(0, 0): _without(x, *self.margin, *self.margin)}
         steps = iter(self.plans)
         for convolution, pool in zip(self.features, self.pools, strict=True):
             maps = {kinds: functional.relu(y) for kinds, y in _convolved(maps, next(steps), convolution).items()}
             maps = _pooled(maps, next(steps), pool)
-        ((_, whole),) = _convolved(maps, next(steps), self.classifier[0]).items()
+        return tuple(maps.values())
+
+    def classify(self, *maps: torch.Tensor) -> torch.Tensor:
+        """Logits (N, classes, h, w) of h x w windows from what the blocks make of them."""
+        kinds = _pairs(self.plans[-2])
+        ((_, whole),) = _convolved(dict(zip(kinds, maps, strict=True)), self.plans[-1], self.classifier[0]).items()
         return self._classify(whole)
 
     def _classify(self, x: torch.Tensor) -> torch.Tensor:
