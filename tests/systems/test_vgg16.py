@@ -18,6 +18,7 @@ from karyobench.patches.batch import Batch
 from karyobench.systems import vgg16
 from karyobench.systems.base import Tile
 from karyobench.systems.networks import imagenet_input
+from karyobench.training import setup
 from karyobench.training.checkpoint import weights
 
 SMALL = {"width": 4, "hidden": 8, "free": 0, "norm": False, "dropout": 0.0, "pool": "flatten", "input": 32}
@@ -234,6 +235,16 @@ def test_convolutions_alone_leave_the_head_as_it_is():
         torch.equal(a.weight, b.weight) for a, b in zip(convolutions(network), convolutions(made(5)), strict=True)
     )
     assert all(torch.equal(head[name], tensor) for name, tensor in network.head.state_dict().items())
+
+
+@pytest.mark.parametrize(("batch", "ranks", "norm"), [(1, 1, True), (4, 4, True), (1, 1, False)])
+def test_batch_normalisation_needs_two_patches_on_a_rank(batch, ranks, norm):
+    network, settings = made(0, norm=norm), {"batch": batch, "ranks": ranks}
+    if norm:
+        with pytest.raises(KaryobenchError, match=rf"train.batch: {batch} on {ranks} ranks.*raise train.batch"):
+            setup.check_normalisation(network, settings)
+    else:
+        setup.check_normalisation(network, settings)
 
 
 def test_stage_b_begins_where_stage_a_ended(tmp_path):

@@ -63,6 +63,7 @@ def test_the_project_s_own_configuration_is_sound() -> None:
         (changed("systems", "unet3", "network", "widht", value=8), ["systems.unet3.network", "did you mean 'width'?"]),
         (changed("systems", "unet3", "network", "width", value=...), ["systems.unet3.network", "'width' is missing"]),
         (changed("systems", "unet3", "train", "ranks", value=4), ["unet3.train.ranks", "4 ranks", "a batch of 6"]),
+        (changed("systems", "prcnn", "instances", value={"min_edge": None, "every": True}), ["prcnn.instances.every"]),
         (changed("systems", "unet3", "resources", "nodes", value=2), ["unet3.resources.nodes", "2 nodes"]),
         (changed("experiments", "unet3-hgsc", "patches", value="hgsc-16"), ["did you mean 'hgsc-160'?"]),
         (changed("experiments", "unet3-hgsc", "budget", value=...), ["experiments.unet3-hgsc", "needs a budget"]),

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from karyobench import files
 from karyobench.errors import KaryobenchError
 
 
@@ -16,6 +17,15 @@ def read(path: str | Path) -> dict[str, torch.Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise KaryobenchError(f"{path}: cannot be read as safetensors ({error}); delete it and make it again") from None
+
+
+def write(path: str | Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors as a safetensors file, atomically."""
+    with files.atomic(path) as partial:
+        partial.touch()
+        mode = partial.stat().st_mode
+        save_file(tensors, partial, metadata)
+        partial.chmod(mode)  # safetensors closes its files to all but their owner, whatever the umask says
 
 
 def load(network: nn.Module, path: str | Path, remedy: str) -> None:

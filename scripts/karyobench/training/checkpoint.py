@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
-from karyobench import files
+from karyobench.systems.weights import write as write_tensors
 
 log = logging.getLogger("karyobench")
 
@@ -59,8 +59,7 @@ def save(
     }
     kept = {name: value for name, value in vars(progress).items() if name not in _TENSORS}
     # One metadata key alone: safetensors writes several in no fixed order.
-    with files.atomic(folder / _NAME) as partial:
-        save_file(tensors, partial, {"karyobench": json.dumps({"identity": identity, "progress": kept})})
+    write_tensors(folder / _NAME, tensors, {"karyobench": json.dumps({"identity": identity, "progress": kept})})
 
 
 def resume(folder: Path, identity: dict[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:

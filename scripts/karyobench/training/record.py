@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from karyobench import VERSION, files
+from karyobench.systems.weights import write as write_tensors
 from karyobench.training.card import card
 from karyobench.training.checkpoint import Progress, weights
 from karyobench.training.curve import drawn
@@ -35,8 +35,7 @@ class Outputs:
 def write(outputs: Outputs, run: Run, progress: Progress, facts: dict[str, Any]) -> None:
     """Write all outputs of a finished run. facts: further entries of the run record."""
     told = run_record(run, progress) | facts
-    with files.atomic(outputs.weights) as partial:
-        save_file(weights(run.network), partial)
+    write_tensors(outputs.weights, weights(run.network))
     files.write_text(outputs.history, history_csv(run, progress))
     files.write_json(outputs.run, told)
     files.write_text(outputs.curve, drawn(progress.losses, progress.history))

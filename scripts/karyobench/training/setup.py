@@ -81,6 +81,7 @@ def set_up(config: dict[str, Any], patches: int, init: str | Path | None = None)
     torch.manual_seed(config["seed"])
     system = registry.load(config["module"])
     network = system.build(config)
+    check_normalisation(network, config["train"])
     if init is not None:
         _start_from(system, network, init, config)
     fabric = _fabric(config["train"], on_gpu)
@@ -130,3 +131,12 @@ def _check(settings: dict[str, Any]) -> None:
         )
     if settings["batch"] % settings["ranks"]:
         raise KaryobenchError(f"train.batch: {settings['batch']} patches cannot be shared by {settings['ranks']} ranks")
+
+
+def check_normalisation(network: nn.Module, settings: dict[str, Any]) -> None:
+    """Raise KaryobenchError where a rank would normalise a batch of one. settings: the `train` section."""
+    if settings["batch"] == settings["ranks"] and any(isinstance(m, nn.BatchNorm1d) for m in network.modules()):
+        raise KaryobenchError(
+            f"train.batch: {settings['batch']} on {settings['ranks']} ranks leaves each a single patch, and this "
+            "network's batch normalisation needs two; raise train.batch"
+        )

@@ -210,6 +210,9 @@ def _system(name: str, record: Record) -> Iterator[str]:
             given = {key: value for key, value in given.items() if key != "runtime"}
         yield from (f"{where}: unknown key '{key}'{nearest(key, keys)}" for key in sorted(given.keys() - set(keys)))
         yield from (f"{where}: the key '{key}' is missing" for key in sorted(set(keys) - given.keys()))
+    instances = record.get("instances", {})
+    if instances.get("every") and instances.get("min_edge") is None:
+        yield f"systems.{name}.instances.every: needs min_edge, the least edge that is united; set it, or every: false"
 
 
 def _ranks(name: str, record: Record) -> Iterator[str]:

@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
-from karyobench import files
 from karyobench.datasets import receipts
 from karyobench.datasets.download import download
 from karyobench.errors import KaryobenchError
 from karyobench.systems.pretrained import formats, inputs
+from karyobench.systems.weights import write as write_tensors
 
 
 def fetch(config: dict[str, Any], mirror: str, partial: Path, receipt: Path, output: Path) -> None:
@@ -31,5 +29,4 @@ def fetch(config: dict[str, Any], mirror: str, partial: Path, receipt: Path, out
             tensors = inputs.adapted(tensors, config["input"])
     except KaryobenchError as error:
         raise KaryobenchError(f"pretrained.{name}: {error}") from None
-    with files.atomic(output) as part:
-        save_file(tensors, part)
+    write_tensors(output, tensors)
