@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from karyobench.allocator import keep_freed_memory
 from karyobench.errors import KaryobenchError
 
 Network = Any  # torch.nn.Module or what stands in for it, or None for a system that is not trained
@@ -48,10 +49,11 @@ def torch_network(system: ModuleType, config: dict[str, Any], weights: str | Pat
 
 
 def prepare_torch(threads: int) -> None:
-    """Set torch's number of threads, and hold its operations to deterministic ones."""
+    """Set torch's number of threads, hold its operations to deterministic ones, and keep the memory that they free."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's matrix products are deterministic only so
     import torch
 
+    keep_freed_memory()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
 
