@@ -2,6 +2,7 @@ rule leaderboard:
     input:
         metrics=catalogue.metric_files,
         runs=catalogue.run_files,
+        histories=catalogue.history_files,
         dataset=catalogue.leaderboard_images,
         published=catalogue.published,
     output:

@@ -70,3 +70,25 @@ rule merge:
     shell:
         "python scripts/merge.py --config {params.config:q} --predictions {input.predictions}"
         " --output {output.merged} 2>&1 | tee {log}"
+
+
+rule class_maps:
+    input:
+        predictions=paths.PREDICTIONS,
+    output:
+        pictures=directory(paths.CLASS_MAPS),
+    log:
+        paths.log("class_maps", "experiment", "seed", "dataset"),
+    benchmark:
+        paths.benchmark("class_maps", "experiment", "seed", "dataset")
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=catalogue.code("class_maps"),
+    shell:
+        "python scripts/class_maps.py --predictions {input.predictions}"
+        " --output {output.pictures} 2>&1 | tee {log}"

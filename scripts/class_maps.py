@@ -1,4 +1,4 @@
-"""Write the class map of each image as the improved AlexNet paper shows it: a PNG, 255 in nuclei and 0 elsewhere."""
+"""Draw the class map of each predicted image: a PNG, 255 where nucleus is the likelier class and 0 elsewhere."""
 
 import argparse
 
@@ -6,16 +6,16 @@ from karyobench import cli
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the pictures."""
+    """Run the step."""
     from karyobench.reporting import class_maps
 
-    class_maps.write(args.merged, args.output)
+    class_maps.write(args.predictions, args.output)
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Command line; it takes no configuration."""
+    """Command line of the step; it takes no configuration."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--merged", required=True, metavar="H5", help="results/merged/EXPERIMENT/SEED/DATASET.h5")
+    parser.add_argument("--predictions", required=True, metavar="H5", help="what predict wrote, of dense maps")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the pictures, one per image")
     return parser
 

@@ -119,7 +119,10 @@ def write_weights(path: Path, module: str, steps: int = 0) -> Path:
     return path
 
 
-TRAINING = {"targets": {"boundary": 1}, "loss": {"class_weights": [1, 1, 2]}}
+TRAINING = {
+    "targets": {"boundary": 1, "anchors": 64, "proposals": 100, "boxes": 24, "positives": 0.33, "nuclei": 400},
+    "loss": {"class_weights": [1, 1, 2]},
+}
 
 
 def tile(system: ModuleType, height: int, width: int, seed: int = 0) -> Tile:

@@ -32,7 +32,7 @@ def board(name: str, images: Images, given: Given, published: str | None = None,
             writer.add(Field(image, pixels, None, known | {k: v for k, v in about.items() if k != "split"}))
     rows = [f"{image},{about['split']}" for image, about in images.items()]
     files.write_text(split, "\n".join(["image,split", *rows]) + "\n")
-    config = {"name": name, "dataset": name, "split": "test", "published": published, "images": dataset}
+    config = {"name": name, "dataset": name, "split": "test", "published": published, "scores": [], "images": dataset}
     config["metrics"] = metrics or invented_study.METRICS
     config["dataset_facts"] = {"truth": "manual", "image_type": "he", "licence": "none", "citation": "Invented 2020"}
     config["rows"] = [_row(key, of, probabilities, config, split) for of, probabilities in given.items()]
@@ -55,4 +55,5 @@ def _row(
     system = experiment.split("-")[0]
     about = {"experiment": experiment, "seed": seed, "system": system, "task": invented_study.TASK, "steps": 0}
     about |= {"config": {"system": {"module": system}, "experiment": {"seed": seed}}}
-    return about | {"metrics": metrics, "merged": merged, "run": None, "history": None, "weights": None}
+    about |= {"metrics": metrics, "merged": merged, "class_maps": None}
+    return about | {"run": None, "history": None, "weights": None}

@@ -33,6 +33,7 @@ def board(name: str, images: Mapping[str, Places], given: Mapping[tuple[str, int
             writer.add(Field(image, pixels, None, about | {"sha256": image}, {"points": points}))
     files.write_text(split, "\n".join(["image,split", *(f"{image},test" for image in images)]) + "\n")
     config = {"name": name, "dataset": name, "split": "test", "published": None, "images": dataset, "metrics": METRICS}
+    config["scores"] = []
     config["dataset_facts"] = {"truth": "manual", "image_type": "he", "licence": "none", "citation": "Invented 2020"}
     config["rows"] = [_row(key, of, places, config, split) for of, places in given.items()]
     return config | invented_study.tables(config)
@@ -48,7 +49,8 @@ def _row(key: str, of: tuple[str, int], given: Mapping[str, Places], config: Any
     write_counts(metrics, evaluate(config["images"], split, merged, {"metrics": METRICS, "splits": ["test"]}))
     about = {"experiment": experiment, "seed": seed, "system": experiment, "task": invented_study.TASK, "steps": 0}
     about |= {"config": {"system": {"module": experiment}, "experiment": {"seed": seed}}}
-    return about | {"metrics": metrics, "merged": merged, "run": None, "history": None, "weights": None}
+    about |= {"metrics": metrics, "merged": merged, "class_maps": None}
+    return about | {"run": None, "history": None, "weights": None}
 
 
 def _dots(places: Places) -> np.ndarray:

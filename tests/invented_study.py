@@ -66,7 +66,7 @@ def board(
             writer.add(Field(image, pixels, labels, attributes[image]))
     rows = [_row(name, key, _counts(images, attributes, m), m, trained or {}) for key, m in predictions.items()]
     facts = {"truth": truth, "image_type": "he", "mpp": 0.5, "licence": "invented licence", "citation": "Invented 2020"}
-    config = {"name": name, "dataset": name, "split": "test", "published": published, "metrics": METRICS}
+    config = {"name": name, "dataset": name, "split": "test", "published": published, "metrics": METRICS, "scores": []}
     config |= {"dataset_facts": facts, "rows": rows, "images": dataset}
     return config | tables(config)
 
@@ -109,6 +109,7 @@ def _row(
         **{
             "metrics": metrics,
             "merged": maps,
+            "class_maps": None,
             "config": {"system": {"module": system}, "experiment": {"seed": seed}},
         },
         "run": str(model / "run.json") if steps else None,
@@ -142,12 +143,16 @@ def _write_training(model: Path, steps: int, seed: int) -> None:
     history.to_csv(model / "history.csv", index=False)
 
 
+def read(config: dict[str, Any]) -> runs.Board:
+    """The leaderboard of a slice."""
+    rows = config["rows"]
+    return runs.load(config, [r["metrics"] for r in rows], [r["run"] for r in rows if r["run"]], config["images"])
+
+
 def tables(config: dict[str, Any]) -> dict[str, str]:
     """Write every file of the leaderboard as its step does; path of each kind."""
-    rows = config["rows"]
-    read = runs.load(config, [r["metrics"] for r in rows], [r["run"] for r in rows if r["run"]], config["images"])
     stem = f"results/leaderboards/{files.digest(config['name'])[:8]}"
     written = {kind: f"{stem}{_ENDINGS[kind]}" for kind in outputs.KINDS}
-    for kind, text in outputs.texts(read).items():
+    for kind, text in outputs.texts(read(config)).items():
         files.write_text(written[kind], text)
     return written

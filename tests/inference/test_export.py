@@ -26,7 +26,7 @@ from karyobench.systems import registry
 
 PRECISIONS = ("float32", "bfloat16", "int8")
 MEASURED = {"float32": 2e-6, "bfloat16": 0.03, "int8": 0.2}
-"""Differences from torch of the little network trained here, rounded up; each precision's tolerance is wider."""
+"""Differences from torch of the little networks trained here, rounded up; each precision's tolerance is wider."""
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,24 @@ def test_the_difference_is_that_of_the_precision(trained, precision):
     """Float32 is not quietly bfloat16, nor bfloat16 quietly float32."""
     found = exported.read(trained / f"{precision}.zip").record["graphs"]["forward"]
     assert MEASURED[precision] / 30 < found < MEASURED[precision] < step.TOLERANCES[precision]
+
+
+@pytest.fixture(scope="module")
+def detector(folder):
+    """A P-RCNN that was trained a little."""
+    exporting.write_weights(folder / "detector.safetensors", "prcnn", steps=20)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "precision",
+    ["float32", "bfloat16", pytest.param("int8", marks=pytest.mark.slow)],  # its ranges take a minute
+)
+def test_every_graph_of_a_trained_detector_is_as_exact_as_its_precision(detector, precision):
+    path = make(detector, exporting.record("prcnn", precision), "detector", f"detector-{precision}")
+    found = exported.read(path).record["graphs"]
+    assert found.keys() == {"trunk", "box_head", "mask_head"}
+    assert MEASURED[precision] / 30 < max(found.values()) < MEASURED[precision] < step.TOLERANCES[precision]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

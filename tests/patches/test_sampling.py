@@ -13,7 +13,7 @@ from karyobench.patches.tiling import grid
 @given(height=st.integers(1, 90), width=st.integers(1, 90), tile=st.integers(1, 60), crop=st.integers(1, 60))
 def test_crops_lie_inside_the_image_and_reach_into_their_tile(height, width, tile, crop):
     boxes = grid(height, width, tile)
-    found = sampling.origins(height, width, "a", tile, crop, 3, 0)
+    found = sampling.origins(height, width, "a", tile, crop, [3] * len(boxes), 0)
     assert len(found) == 3 * len(boxes)
     for index, (row, column) in enumerate(found):
         r0, c0, r1, c1 = boxes[index // 3]
@@ -27,7 +27,7 @@ def test_crops_lie_inside_the_image_and_reach_into_their_tile(height, width, til
 
 
 def test_positions_are_uniform_in_the_tile():
-    found = np.array(sampling.origins(20, 20, "a", 20, 16, 5000, 0))
+    found = np.array(sampling.origins(20, 20, "a", 20, 16, [5000], 0))
     for axis in (0, 1):
         counts = np.bincount(found[:, axis], minlength=5)
         assert len(counts) == 5
@@ -35,7 +35,7 @@ def test_positions_are_uniform_in_the_tile():
 
 
 def test_narrow_tiles_still_give_different_crops():
-    found = sampling.origins(400, 600, "a", 500, 380, 40, 0)
+    found = sampling.origins(400, 600, "a", 500, 380, [40, 40], 0)
     columns = [column for _, column in found]
     assert len(grid(400, 600, 500)) == 2
     assert len(set(columns)) > 40
@@ -44,7 +44,7 @@ def test_narrow_tiles_still_give_different_crops():
 
 def test_positions_depend_on_seed_image_and_tile_alone():
     def once(image: str, seed: int, count: int = 4) -> list[tuple[int, int]]:
-        return sampling.origins(200, 200, image, 100, 32, count, seed)
+        return sampling.origins(200, 200, image, 100, 32, [count] * 4, seed)
 
     first = once("a", 0)
     assert once("b", 0) != first
@@ -73,10 +73,43 @@ def test_oversampling_counts_crops_not_images():
 
 
 def test_crops_are_told_from_shapes_alone():
-    record = {"tile": 500, "crops_per_tile": 5, "oversample": {"by": "image_type", "at_most": 3}}
+    record = {"tile": 500, "crop": 200, "crops_per_tile": 5, "oversample": {"by": "image_type", "at_most": 3}}
     shapes, kinds = [(1000, 1000), (500, 501), (500, 500)], ["he", "he", "other"]
-    assert sampling.crops(shapes, record, kinds) == [20, 10, 15]
-    assert sampling.crops(shapes, record | {"oversample": None}) == [20, 10, 5]
+    assert sampling.crops(shapes, record, kinds) == [[5, 5, 5, 5], [5, 5], [15]]
+    assert sampling.crops(shapes, record | {"oversample": None}) == [[5, 5, 5, 5], [5, 5], [5]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "counts"),
+    [
+        ((256, 256), [1]),
+        ((100, 256), [1]),
+        ((256, 257), [2]),
+        ((257, 257), [3]),
+        ((256, 513), [1, 2]),  # tiles of 256 and of 257 columns
+        ((512, 512), [3]),
+    ],
+)
+def test_no_tile_gives_more_crops_than_it_has_positions(shape, counts):
+    assert sampling.distinct(*shape, 512, 256, 3) == counts
+
+
+@settings(max_examples=50, deadline=None)
+@given(height=st.integers(1, 30), width=st.integers(1, 30), tile=st.integers(1, 20), crop=st.integers(1, 20))
+def test_positions_are_counted_as_they_are_drawn(height, width, tile, crop):
+    """By far more draws than a tile has positions: each of them comes up."""
+    boxes = grid(height, width, tile)[:3]
+    wanted = sampling.distinct(height, width, tile, crop, 400)[:3]
+    counts = [10000] * len(boxes) + [0] * (len(grid(height, width, tile)) - len(boxes))
+    found = sampling.origins(height, width, "a", tile, crop, counts, 0)
+    assert [len(set(found[10000 * n : 10000 * (n + 1)])) for n in range(len(boxes))] == wanted
+
+
+def test_what_is_rare_is_repeated_however_small_its_images_are():
+    """Every change of a repeated patch in training is its own, but without a reason no patch comes twice."""
+    record = {"tile": 512, "crop": 256, "crops_per_tile": 2, "oversample": {"by": "image_type", "at_most": 4}}
+    shapes, kinds = [(256, 256)] * 6 + [(300, 300)] * 2, ["common"] * 5 + ["rare"] + ["common"] * 2
+    assert sampling.crops(shapes, record, kinds) == [[1]] * 5 + [[4]] + [[2]] * 2
 
 
 def test_cut_inside_the_image():

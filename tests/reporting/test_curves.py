@@ -3,11 +3,15 @@
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 
 from karyobench.reporting.curves import Curve, Interval, score_intervals, training_curves
+from karyobench.reporting.entries import Entry
 
+HISTORY = "step,loss,val_loss,learning_rate,rate,train_rate"
 _ODD = 'a $x_1$ <b>&"q"'
 
 
@@ -52,6 +56,29 @@ def test_measures_of_validation_have_a_panel_each() -> None:
     assert {"rate", "dice"} <= set(told)
     assert told.count("loss") == 2
     assert told.count("alexnet") == 1
+
+
+def test_columns_of_a_history_become_measures_of_training_and_of_validation() -> None:
+    history = pd.DataFrame({name: [float(place)] for place, name in enumerate(HISTORY.split(","))})
+    entry = Entry(None, SimpleNamespace(experiment="alexnet"), {}, pd.DataFrame(), {}, history)
+    assert (entry.curve.steps, entry.curve.loss, entry.curve.val_loss) == ([0], [1], [2])
+    assert (entry.curve.measures, entry.curve.training) == ({"rate": [4]}, {"rate": [5]})
+
+
+def test_training_and_validation_share_the_panel_of_a_measure() -> None:
+    rates, steps = {"rate": np.full(10, 0.9)}, {"rate": np.full(10, 0.8), "dice": np.full(10, 0.5)}
+    both = replace(curve("alexnet"), measures=rates, training=steps)
+    told = texts(training_curves("t", [[both, curve("alexnet")]]))
+    assert {told.count(name) for name in ("loss", "rate", "dice")} == {1}
+
+    def lines(**measures: dict[str, np.ndarray]) -> int:
+        svg = training_curves("t", [[replace(curve("a"), **measures)]])
+        return len(re.findall(r"stroke-width: 1\.4", svg))
+
+    losses = lines()
+    assert lines(measures=rates) == losses + 1
+    assert lines(training=steps) == losses + 2
+    assert lines(training=steps, measures=rates) == losses + 3
 
 
 def test_long_runs_are_drawn_as_means_of_neighbours() -> None:

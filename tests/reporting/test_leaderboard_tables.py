@@ -72,6 +72,7 @@ def row_of(folder, system, seed):
     record.write_text(json.dumps({"device": "cpu", "minutes": 4.2, "steps": 300}))
     trained = system == "unet3"
     made = {"experiment": f"{system}-toy", "system": system, "seed": seed, "metrics": metrics.name}
+    made["history"] = None
     return made | {"run": record.name if trained else None, "task": f"{system} & co.", "initial": "scratch"}
 
 
@@ -87,7 +88,7 @@ def config(folder):
     rows = [row_of(folder, "otsu", 1), *(row_of(folder, "unet3", seed) for seed in (1, 2))]
     rows.append(row_of(folder, "oracle_truth", 1))
     facts = {"truth": "pseudo", "licence": "CC0-1.0", "citation": "Toys & sons 100%", "mpp": 0.5}
-    named = {"name": "toy", "dataset": "toys", "split": "test", "published": "dsb2018"}
+    named = {"name": "toy", "dataset": "toys", "split": "test", "published": "dsb2018", "scores": []}
     return {**named, "rows": rows, "metrics": METRICS, "dataset_facts": facts}
 
 

@@ -98,7 +98,7 @@ def test_texts_of_two_leaderboards(monkeypatch, study):
     named = {end: compared[end].only(list("xyz")) for end in "pq"}
     for end, one in named.items():
         one.names[:] = [f"{s}-{end}" for s in "xyz"]
-    monkeypatch.setattr(ranks, "comparison", lambda one: named[one.config["name"]])
+    monkeypatch.setattr(ranks, "comparison", lambda one, scores: named[one.config["name"]])
     texts = overall.texts(boards, "aji", "AJI")
     table = pd.read_csv(io.StringIO(texts["overall"]), dtype=str, keep_default_na=False)
     assert table["system"].tolist() == ["x", "y", "z"]

@@ -42,7 +42,11 @@ def test_every_fact_is_whole(facts):
     # A figure is of images that a dataset of ours has, or it says why it cannot be compared.
     assert ((facts["dataset"] == "") == (facts["part"] == "")).all()
     assert ((facts["dataset"] == "") == (facts["unlike"] != "")).all()
-    for name, form in (("key", r"[a-z][a-z0-9_-]*"), ("steps", r"\d+"), ("stratum", r"[a-z_]+=\w+")):
+    for name, form in (
+        ("key", r"[a-z][a-z0-9_-]*( [a-z][a-z0-9_-]*)*"),
+        ("steps", r"\d+"),
+        ("stratum", r"[a-z_]+=\w+"),
+    ):
         assert facts[name].str.fullmatch(f"({form})?").all(), name
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import invented_study as invented
-from karyobench.reporting import outputs, reproduction, runs, tables
+from karyobench.reporting import outputs, reproduction, tables, views
 
 OBJECTS = 20
 
@@ -27,8 +27,7 @@ def board(name, found, published, trained=None, organs=("breast", "kidney", "bra
     }
     about = {image: {"organ": organ} for image, organ in zip(images, organs, strict=True)}
     config = invented.board(name, images, predictions, trained=trained, published=published, about=about, **more)
-    rows = config["rows"]
-    return runs.load(config, [r["metrics"] for r in rows], [r["run"] for r in rows if r["run"]], config["images"])
+    return invented.read(config)
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +81,25 @@ def test_organs_are_compared_with_organs():
     lung = table.loc[("CUHK&IMSIGHT", "organ=lung")]
     assert lung["verdict"] == "not comparable because the score is not measured here"
     assert table.loc[("BUPT.J.LI", ""), "experiment"] == "dla-small"
+
+
+def test_large_images_are_compared_with_large_images_and_single_ones_with_none():
+    # The first image is wide enough; AP is the share of objects found, 5 of 200 and all of 20.
+    objects = 200
+    wide, small = np.repeat(np.arange(1, objects + 1), 6)[None].repeat(6, 0), truth()
+    wide = np.where(np.arange(6 * objects) % 6 < 4, wide, 0).astype(np.int32)
+    images = {name: (np.zeros((*of.shape, 3), np.uint8), of) for name, of in (("im0", wide), ("im1", small))}
+    found = {("prcnn", 1): {"im0": np.where(wide <= 5, wide, 0), "im1": small}}
+    table = reproduction.table(invented.read(invented.board("dsb2018", images, found, published="dsb2018")))
+    table = table[(table["experiment"] == "prcnn") & (table["source"] == "P-RCNN paper table 8")]
+    table = table.set_index("stratum")
+    large = table.loc["longest_side=over_1000"]
+    assert (large["published"], large["measured"]) == ("0.4375", pytest.approx(5 / 200))
+    assert (large["measured_on"], large["verdict"]) == ("test images", "not comparable because its images differ")
+    single = table.loc[[f"image={n}" for n in (1, 2, 3, 4)]]
+    assert single["measured"].isna().all()
+    assert set(single["verdict"]) == {"not run because nothing tells its image here"}
+    assert views.reproduction(single.reset_index().to_dict("records"))[0]["outcome"] == "not run"
 
 
 def test_a_subset_or_another_split_is_not_comparable():

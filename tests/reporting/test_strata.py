@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import invented_study as invented
 from karyobench.metrics.kinds import OBJECTS
 from karyobench.reporting import strata
 
@@ -40,6 +41,21 @@ def test_attributes_with_one_value_make_no_strata_and_absent_ones_are_named():
         ("grade", "2"): ("", [0, 2, 3]),
         ("grade", "not stated"): ("", [1]),
     }
+
+
+def test_images_over_a_thousand_pixels_on_a_side_are_a_stratum(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = {}
+    for name, shape in {"a": (8, 1000), "b": (8, 1001), "c": (1272, 8), "d": (16, 16)}.items():
+        labels = np.zeros(shape, np.int32)
+        labels[1:5, 1:5] = 1
+        images[name] = (np.zeros((*shape, 3), np.uint8), labels)
+    read = invented.read(
+        invented.board("x", images, {("otsu", 1): {name: truth for name, (_, truth) in images.items()}})
+    )
+    made = found(read)
+    assert made["longest_side", "over_1000"] == ("", [1, 2])
+    assert made["longest_side", "up_to_1000"] == ("", [0, 3])
 
 
 def test_groups_count_where_they_hold_several_images():

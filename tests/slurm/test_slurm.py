@@ -50,11 +50,11 @@ def wait_until(true: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.2)
 
 
-def start(workdir: Path, cluster: dict[str, str]) -> subprocess.Popen[bytes]:
+def start(workdir: Path, cluster: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
     """Start the study in the background; Ctrl-C reaches it, which a shell's background job would ignore."""
     with open(workdir / "output.txt", "wb") as output:
         return subprocess.Popen(
-            smoke.snakemake(*ON_SLURM),
+            smoke.snakemake(*ON_SLURM, *arguments),
             cwd=workdir,
             env=cluster,
             stdout=output,
@@ -117,6 +117,58 @@ def test_ranks_on_one_node_or_two_train_the_model_that_one_process_trains(cluste
     facts = {name: {"node=2", "gres/gpu=1", "gres/gpu=2"} & set(text.split(",")) for name, text in held.items()}
     one, several, spread = {"gres/gpu=1"}, {"gres/gpu=2"}, {"gres/gpu=2", "node=2"}
     assert facts == {"plain-1_1": one, "plain-2_1": several, "plain-2-nodes_1": spread}
+
+
+# A step lasts long enough to be met, and says that the ranks listen for signals.
+SLOW = (
+    Path(plain_system.__file__).read_text()
+    + """
+
+_examples = examples
+
+
+def examples(batch, rng, config):
+    import time
+    from pathlib import Path
+
+    Path("begun-" + config["experiment"]).touch()
+    time.sleep(0.05)
+    return _examples(batch, rng, config)
+"""
+)
+
+
+def running(cluster: dict[str, str], workdir: Path, experiment: str) -> list[str]:
+    """Identifiers of the jobs that train an experiment and have taken their first step."""
+    rows = ask(cluster, "squeue", "--noheader", "--format=%A|%k|%Z", "--states=RUNNING").splitlines()
+    jobs = [row.split("|")[0] for row in rows if row.endswith(f"|rule_train_wildcards_{experiment}_1|{workdir}")]
+    return jobs if (workdir / f"begun-{experiment}").exists() else []
+
+
+def test_ranks_that_are_told_to_end_go_on_from_their_checkpoint_in_the_next_attempt(cluster, untrained):
+    (untrained / "slow.py").write_text(SLOW)
+    # No checkpoint is written but that of the signal.
+    train = {"batch": 4, "learning_rate": 0.01, "ranks": 2, "validate_every": 1000, "checkpoint_every": 1000}
+    system = {"module": "slow.py", "network": {"width": 8}, "train": train}
+    system["resources"] = {"mem_mb": 1500, "runtime": 10, "nodes": 2}
+    config, names = smoke.read_config(untrained), ("whole", "told")
+    config["systems"]["slow"] = system
+    config["experiments"] |= {n: {"system": "slow", "patches": "smoke-64", "budget": {"steps": 100}} for n in names}
+    smoke.write_config(untrained, config)
+    models = [untrained / "results" / "models" / name / "1" for name in names]
+    weights = [str(model.relative_to(untrained) / "weights.safetensors") for model in models]
+    run, output = start(untrained, cluster, *weights, "--retries", "1"), untrained / "output.txt"
+    wait_until(lambda: running(cluster, untrained, "told") or run.poll() is not None, seconds=150)
+    ask(cluster, "scancel", "--signal=TERM", *running(cluster, untrained, "told"))
+    assert run.wait(timeout=200) == 0, output.read_text()
+
+    told = re.search(r"told to end at step (\d+); start again to go on", output.read_text())
+    assert told and int(told[1]) < 100
+    log = (untrained / "results/logs/train/told/1.log").read_text()
+    assert f"going on from the checkpoint of step {told[1]}" in log
+    for file in ("weights.safetensors", "history.csv"):
+        one, other = (model / file for model in models)
+        assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_failing_job_shows_its_log(cluster, untrained):

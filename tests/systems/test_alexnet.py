@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from karyobench.errors import KaryobenchError
@@ -208,6 +210,19 @@ def test_the_draw_depends_on_the_generator_alone():
     drawn = [alexnet.examples(Batch(coded(truth), truth), np.random.default_rng(seed), CONFIG)[0] for seed in (1, 1, 2)]
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
+
+
+@given(st.integers(1, 5), st.integers(0, 50), st.sampled_from([0.0, 0.3, 1.0]))
+def test_parts_of_a_batch_draw_as_many_windows_as_the_whole(count, positives, elsewhere):
+    """A large nucleus and much background, so that no kind runs out."""
+    truth = np.zeros((1, 64, 64), np.int32)
+    truth[:, 20:32, 20:40] = 1
+    config = CONFIG | {"targets": CONFIG["targets"] | {"positives": positives, "elsewhere": elsewhere}}
+    parts = [Batch(coded(truth), truth, part=(place, count)) for place in range(count)]
+    drawn = [alexnet.examples(part, np.random.default_rng(0), config)[1] for part in parts]
+    assert sum(map(len, drawn)) == 2 * positives + round(elsewhere * positives)
+    assert sum(classes.sum() for classes in drawn) == positives
+    assert max(map(len, drawn)) - min(map(len, drawn)) <= 3
 
 
 def test_patches_smaller_than_a_window_are_refused():

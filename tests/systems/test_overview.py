@@ -35,6 +35,21 @@ def test_every_system_is_described(described):
         assert record["paper"] == registry.declared(name, "PAPER")
 
 
+def test_stages_are_those_that_a_system_can_have(described):
+    last = ["predict", "merge", "evaluate"]
+    assert described["otsu"]["stages"] == last
+    assert described["unet3"]["stages"] == ["patch", "train", "export", *last]
+    for name in ("vgg16", "prcnn", "ms_rcnn"):
+        assert described[name]["stages"] == ["pretrained", "patch", "train", "export", *last]
+    adopting = {name for name in registry.names() if hasattr(registry.load(name), "adopt")}
+    assert {name for name, record in described.items() if "pretrained" in record["stages"]} == adopting
+
+
+@pytest.mark.parametrize("name", ["alexnet", "alexnet_literal", "mcsa_unet", "prcnn", "vgg16"])
+def test_papers_that_we_know_by_their_content_alone_say_so(described, name):
+    assert "(authors and year not known to us)" in described[name]["paper"]
+
+
 @pytest.mark.parametrize("name", sorted(COUNTS))
 def test_parameter_counts(described, name):
     assert described[name]["parameters"] == COUNTS[name]

@@ -1,4 +1,4 @@
-"""P-RCNN learns four real images by heart, nuclei that touch included."""
+"""The detectors learn four real images by heart, nuclei that touch included."""
 
 from itertools import islice
 
@@ -10,7 +10,7 @@ from karyobench.datasets import readers
 from karyobench.metrics.counts import count_image
 from karyobench.metrics.scores import thresholds
 from karyobench.patches.batch import Batch
-from karyobench.systems import prcnn
+from karyobench.systems import ms_rcnn, prcnn
 from karyobench.systems.base import Tile
 
 STEPS = 300
@@ -31,39 +31,46 @@ CONFIG = {
     "loss": {},
     "predict": {"tile": None, "resize": None, "proposals": 1000, "confidence": 0.7, "nms": 0.3, "detections": 400},
 }
+SYSTEMS = {prcnn: CONFIG, ms_rcnn: CONFIG | {"predict": CONFIG["predict"] | {"overlap": 0.25}}}
 
 
-def four_images(mirror):
+@pytest.fixture(scope="module")
+def fields(mirror):
     """The first images of DSB 2018 of 256 x 256 pixels with ten nuclei or more."""
     if not (mirror / "dsb2018/stage1_train.zip").is_file():
         pytest.skip("the mirror has no DSB 2018")
     receipt = {"dataset": "dsb2018", "files": {"dsb2018/stage1_train.zip": {}}}
-    fields = readers.find("dsb2018")(mirror, receipt, {"intensity": {"percentiles": [1, 99.8]}})
-    return list(islice((f for f in fields if f.instances.shape == (256, 256) and f.instances.max() >= 10), 4))
+    read = readers.find("dsb2018")(mirror, receipt, {"intensity": {"percentiles": [1, 99.8]}})
+    return list(islice((f for f in read if f.instances.shape == (256, 256) and f.instances.max() >= 10), 4))
 
 
-def average_precision(network, field):
+def trained(system, config, fields):
+    batch = Batch(*(np.stack(arrays) for arrays in zip(*((f.image, f.instances) for f in fields), strict=True)))
+    torch.manual_seed(0)
+    network = system.build(config)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=STEPS)
+    inputs, targets = system.examples(batch, np.random.default_rng(0), config)
+    for step in range(STEPS):
+        torch.manual_seed(step)
+        optimizer.zero_grad()
+        system.loss(network(inputs), targets, config).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5)
+        optimizer.step()
+        schedule.step()
+    return network.eval()
+
+
+def average_precision(system, network, config, field):
     """At IoU 0.5: nuclei found, out of nuclei and what was found in vain."""
     tile = Tile(field.image, field.id, (0, 0, 256, 256), field.id, (0, 0, 256, 256), "")
-    counts = count_image(field.instances, prcnn.predict(network, tile, CONFIG), thresholds(METRICS))
+    counts = count_image(field.instances, system.predict(network, tile, config), thresholds(METRICS))
     return counts["tp@0.50"] / (counts["n_true"] + counts["n_pred"] - counts["tp@0.50"])
 
 
 @pytest.mark.slow
-def test_prcnn_overfits_four_real_images(mirror):
-    fields = four_images(mirror)
-    batch = Batch(*(np.stack(arrays) for arrays in zip(*((f.image, f.instances) for f in fields), strict=True)))
-    torch.manual_seed(0)
-    network = prcnn.build(CONFIG)
-    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=STEPS)
-    inputs, targets = prcnn.examples(batch, np.random.default_rng(0), CONFIG)
-    for step in range(STEPS):
-        torch.manual_seed(step)
-        optimizer.zero_grad()
-        prcnn.loss(network(inputs), targets, CONFIG).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5)
-        optimizer.step()
-        schedule.step()
-    found = [average_precision(network.eval(), field) for field in fields]
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda module: module.__name__.split(".")[-1])
+def test_four_real_images_are_learnt_by_heart(system, fields):
+    network = trained(system, SYSTEMS[system], fields)
+    found = [average_precision(system, network, SYSTEMS[system], field) for field in fields]
     assert np.mean(found) > 0.9

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import math
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -15,10 +17,12 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 
+import exporting
 from karyobench.datasets.store import create_hdf5, write_attributes
 from karyobench.errors import KaryobenchError
 from karyobench.patches.codecs import Writer
-from karyobench.training import average, validation
+from karyobench.systems import registry
+from karyobench.training import average, curve, setup, validation
 
 STEP = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
 HARD = {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.5, "schedule": "thirds", "clip": 0.3, "ema": 0.8}
@@ -54,6 +58,16 @@ def changed(study, old, new):
     path = study.folder / "tiny.py"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
+
+
+def freeze_first(study):
+    """Let the test's system freeze its first layer."""
+    changed(
+        study,
+        "def examples",
+        "_plain = build\ndef build(config):\n    network = _plain(config)\n"
+        "    network[0].requires_grad_(False)\n    return network\n\ndef examples",
+    )
 
 
 # ---------------------------------------------------------------------- optimisation
@@ -137,15 +151,41 @@ def test_clipping_bounds_a_step_of_sgd(study):
 def test_frozen_weights_stay(study):
     changed(study, "    width = config", "    torch.manual_seed(1)\n    width = config")
     start = study.train("start").weights
-    changed(
-        study,
-        "def examples",
-        "_plain = build\ndef build(config):\n    network = _plain(config)\n"
-        "    network[0].requires_grad_(False)\n    return network\n\ndef examples",
-    )
-    frozen = load_file(study.train("frozen", init=start).weights)
+    freeze_first(study)
+    outputs = study.train("frozen", init=start)
+    frozen = load_file(outputs.weights)
     for name, tensor in load_file(start).items():
         assert torch.equal(frozen[name], tensor) == name.startswith("0."), name
+    count = sum(frozen[f"{name}.{kind}"].numel() for name in "014" for kind in ("weight", "bias"))
+    left = sum(frozen[f"0.{kind}"].numel() for kind in ("weight", "bias"))
+    assert (told(outputs)["parameters"], told(outputs)["trainable"]) == (count, count - left)
+    assert f"Parameters: {count:,} ({left:,} frozen)." in outputs.card.read_text()
+
+
+def test_frozen_random_weights_are_refused(study):
+    freeze_first(study)
+    message = r"'tiny-discs': its network freezes 2 tensors .* 0\.weight\).*`pretrained` or `init_from`"
+    with pytest.raises(KaryobenchError, match=message):
+        study.train()
+    assert not study.outputs().weights.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "change", "accepted"),
+    [
+        ("vgg16", {"free": 0}, False),
+        ("vgg16", {"free": 12}, False),
+        ("vgg16", {"free": 13}, True),
+        ("prcnn", {"norm": "frozen"}, False),
+        ("prcnn", {"norm": "batch"}, True),
+        ("prcnn", {"norm": "group", "width": 8, "pyramid": 8}, True),
+    ],
+)
+def test_systems_that_freeze_need_weights_to_start_from(module, change, accepted):
+    record = exporting.RECORDS[module]
+    network = registry.load(module).build(record | {"network": record["network"] | change})
+    with nullcontext() if accepted else pytest.raises(KaryobenchError, match=r"free: 13.*norm: batch or group"):
+        setup.check_frozen(network, "any")
 
 
 # ---------------------------------------------------------------------- budgets
@@ -183,7 +223,9 @@ def test_measures_are_columns_averaged_over_patches(study):
     )
     outputs = study.train()
     history = rows(outputs)
-    assert [*history[0]] == ["step", "loss", "val_loss", "learning_rate", "patches", "rate"]
+    columns = ["step", "loss", "val_loss", "learning_rate", "patches", "rate", "train_patches", "train_rate"]
+    assert [*history[0]] == columns
+    assert {row["train_patches"] for row in history} == {"3"}
     assert [row["patches"] for row in history if row["patches"]] == ["2.5"] * 3  # (3 x 3 + 1) / 4
     assert all(0 < float(row["rate"]) <= 1 for row in history if row["rate"])
     kept = history[told(outputs)["kept_step"] - 1]
@@ -191,6 +233,52 @@ def test_measures_are_columns_averaged_over_patches(study):
         {name: float(kept[name]) for name in ("rate", "patches")}, rel=1e-5
     )
     assert "| validation: rate | 0." in outputs.card.read_text()
+
+
+MEASURED = """
+def loss(outputs, targets, config):
+    return nn.functional.cross_entropy(outputs, targets)
+
+def measures(outputs, targets, config):
+    assert not torch.is_grad_enabled()
+    right = (outputs.argmax(1) == targets).float()
+    return {"twin": 2 * loss(outputs, targets, config).item(), "rate": right.mean().item()}
+
+"""
+LOSS = "def loss(outputs, targets, config):\n    return nn.functional.cross_entropy(outputs, targets)\n\n"
+
+
+def test_each_step_is_measured_by_its_own_outputs_and_learns_as_without(study, stop_before):
+    plain = study.train("plain")
+    changed(study, LOSS, MEASURED)
+    whole = study.train("whole")
+    assert whole.weights.read_bytes() == plain.weights.read_bytes()
+    for row in rows(whole):
+        assert float(row["train_twin"]) == pytest.approx(2 * float(row["loss"]), rel=1e-5)
+        assert 0 <= float(row["train_rate"]) <= 1
+    stop_before(8)
+    with pytest.raises(KeyboardInterrupt):
+        study.train("stopped")
+    stopped = study.train("stopped")
+    for file in ("weights", "history", "curve"):
+        assert getattr(whole, file).read_bytes() == getattr(stopped, file).read_bytes()
+
+
+def test_the_curve_has_a_panel_for_each_measure(study):
+    changed(study, LOSS, MEASURED)
+    drawing = ElementTree.fromstring(study.train().curve.read_text())
+    assert drawing.get("height") == "600"
+    panels = [e for e in drawing if e.tag.endswith("}g")]
+    for panel, name in zip(panels, ("loss", "rate", "twin"), strict=True):
+        lines = [e.get("points").split() for e in panel.iter() if e.tag.endswith("polyline")]
+        assert [len(line) for line in lines] == [11, 3]
+        assert f"{name}: " in [e.text for e in panel.iter() if e.tag.endswith("text")]
+
+
+def test_what_is_no_number_is_not_drawn():
+    drawing = curve.drawn([2.0, 1.0], {"a<b": [math.nan, 0.5], "c": [math.nan] * 2}, [])
+    lines = [e.get("points").split() for e in ElementTree.fromstring(drawing).iter() if e.tag.endswith("polyline")]
+    assert [len(line) for line in lines] == [2, 0, 1, 0, 0, 0]
 
 
 def test_validation_draws_the_same_each_time(study):

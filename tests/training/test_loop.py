@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from karyobench.errors import KaryobenchError
-from karyobench.training import checkpoint, draws, loop
+from karyobench.systems import weights
+from karyobench.training import draws, loop
 
 
 def same(one, other):
@@ -146,11 +147,11 @@ def test_the_weights_kept_have_the_lowest_validation_loss(study):
 
 
 def test_history_has_the_loss_of_each_step(study, monkeypatch):
-    losses, original = [], loop._step
-    monkeypatch.setattr(loop, "_step", lambda *a: losses.append(original(*a)) or losses[-1])
+    told, original = [], loop._step
+    monkeypatch.setattr(loop, "_step", lambda *a: told.append(original(*a)) or told[-1])
     history = rows(study.train())
     assert [int(row["step"]) for row in history] == [*range(1, 12)]
-    np.testing.assert_allclose([float(row["loss"]) for row in history], losses, rtol=1e-5)
+    np.testing.assert_allclose([float(row["loss"]) for row in history], [loss for loss, _ in told], rtol=1e-5)
     assert [int(row["step"]) for row in history if row["val_loss"]] == [4, 8, 11]
 
 
@@ -204,17 +205,22 @@ def test_settings_are_checked(study, key, message):
 
 
 def test_the_run_record_and_the_card_tell_the_whole_run(study):
+    del study.config["targets"]  # as of a system that has none
     outputs = study.train()
     run = json.loads(outputs.run.read_text())
     weights = load_file(outputs.weights)
     assert run["config"] == study.config
     assert (run["experiment"], run["seed"], run["steps"], run["fingerprint"]) == ("tiny-discs", 5, 11, "code:1")
-    assert run["parameters"] == sum(weights[f"{name}.{kind}"].numel() for name in "014" for kind in ("weight", "bias"))
+    count = sum(weights[f"{name}.{kind}"].numel() for name in "014" for kind in ("weight", "bias"))
+    assert (run["parameters"], run["trainable"]) == (count, count)
     assert run["software"]["torch"] == torch.__version__
     assert len(run["patches_sha256"]) == 64
     card = outputs.card.read_text()
     for told in ("tiny-discs, seed 5", "pixel classifier of a test", '"discs"', "11 steps", f"step {run['kept_step']}"):
         assert told in card
+    for row in (f"Parameters: {count:,}.", '| network | {"width":8} |', "| loss | {} |"):
+        assert row in card
+    assert "targets" not in card
 
 
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(0, 3))
@@ -234,7 +240,7 @@ def test_checkpoints_are_never_half_written(study, stop_before, monkeypatch):
         path.write_bytes(first[:100])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint, "save_file", half)
+    monkeypatch.setattr(weights, "save_file", half)
     with pytest.raises(KeyboardInterrupt):
         study.train()
     assert (study.checkpoints / "checkpoint.safetensors").read_bytes() == first

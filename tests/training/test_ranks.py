@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,16 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+import exporting
 import plain_system
 from karyobench.errors import KaryobenchError
-from karyobench.training import ranks
+from karyobench.training import ranks, setup
 
 PLAIN = Path(plain_system.__file__).read_text()
+MEASURES = """
+def measures(outputs, targets, config):
+    return {"rate": (outputs.argmax(1) == targets).float().mean().item()}
+"""
 FAILING = PLAIN.replace(
     "def examples(batch, rng, config):\n",
     "def examples(batch, rng, config):\n"
@@ -74,7 +80,7 @@ def run(study, name):
 
 
 def test_two_ranks_learn_what_one_learns(study):
-    (study.folder / "tiny.py").write_text(PLAIN)
+    (study.folder / "tiny.py").write_text(PLAIN + MEASURES)
     study.config["train"] |= {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.2}
     one = study.train("one")
     study.config["train"]["ranks"] = 2
@@ -84,6 +90,7 @@ def test_two_ranks_learn_what_one_learns(study):
     two = study.outputs("two")
     columns = [np.genfromtxt(outputs.history, delimiter=",", skip_header=1) for outputs in (one, two)]
     np.testing.assert_allclose(*columns, rtol=1e-5)
+    assert "step,loss,val_loss,learning_rate,rate,train_rate" in two.history.read_text()
     assert columns[0][-1, 1] < 0.8 * columns[0][0, 1]
     weights = load_file(two.weights)
     for name, tensor in load_file(one.weights).items():
@@ -154,6 +161,39 @@ def test_the_others_are_not_waited_for_for_ever_when_one_has_failed(monkeypatch,
     finally:
         started[0].kill()
         started[0].wait()
+
+
+def test_ranks_draw_as_many_windows_as_one_process(study):
+    """The loss is the number of windows: its mean over ranks is that of each."""
+    counted = (
+        'TASK, OUTPUT, TRAINED, KEYS = "count", "maps", True, {}\n'
+        "import torch\n"
+        "from karyobench.systems.windows.sampling import examples\n"
+        "def build(config): return torch.nn.Conv2d(3, 2, 32)\n"
+        "def loss(outputs, targets, config): return outputs.sum() * 0 + len(targets)\n"
+        "def predict(network, tile, config): ...\n"
+        "def instances(maps, config): ...\n"
+    )
+    (study.folder / "tiny.py").write_text(counted)
+    exporting.write_patches(study.patches, count=4, side=64)
+    study.config |= {"targets": {"positives": 12, "ring": 3, "elsewhere": 0.5, "stroma": None}, "budget": {"steps": 2}}
+    study.train("one")
+    study.config["train"]["ranks"] = 2
+    assert run(study, "two").returncode == 0
+    for name, count in (("one", 1), ("two", 2)):
+        history = np.genfromtxt(study.outputs(name).history, delimiter=",", names=True)
+        assert set(history["loss"]) == {(12 + 12 + 6) / count}
+
+
+def test_ranks_wait_for_hours_while_the_first_one_validates(monkeypatch, study):
+    def stop(**options):
+        raise Replaced(options["timeout"])
+
+    monkeypatch.setattr(setup, "DDPStrategy", stop)
+    monkeypatch.setattr(ranks, "on_this_machine", lambda count: count)
+    with pytest.raises(Replaced) as told:
+        setup._fabric(study.config["train"] | {"ranks": 2}, on_gpu=False)
+    assert told.value.args[0] >= timedelta(hours=3)
 
 
 def test_the_loop_alone_is_no_rank(study):

@@ -12,6 +12,8 @@ import smoke
 from karyobench.errors import KaryobenchError
 from karyobench.workflow import start
 
+CLASSIFIERS = ("alexnet", "alexnet_literal", "janowczyk_cnn")
+
 
 @pytest.fixture(scope="module")
 def catalogue() -> start.Catalogue:
@@ -40,7 +42,15 @@ def test_a_study_names_every_dataset_that_it_needs(catalogue: start.Catalogue) -
 def test_a_study_needs_what_the_weights_that_its_experiments_start_from_were_trained_on(
     catalogue: start.Catalogue,
 ) -> None:
-    boards = {"x": {"dataset": "isbi2009", "split": "test", "experiments": ["prcnn-tuned-isbi2009"], "published": None}}
+    boards = {
+        "x": {
+            "dataset": "isbi2009",
+            "split": "test",
+            "experiments": ["prcnn-tuned-isbi2009"],
+            "scores": [],
+            "published": None,
+        }
+    }
     chosen = of(catalogue, study="y", studies={"y": ["x"]}, leaderboards=boards)
     assert chosen.datasets == ["dsb2018", "isbi2009", "monuseg", "tnbc"]
     assert chosen.pretrained == ["resnet101-torchvision"]
@@ -80,19 +90,31 @@ def test_a_name_selects_a_split_and_a_fold_of_it(catalogue: start.Catalogue) -> 
 
 @pytest.mark.parametrize("name", ["tnbc@fold12", "tnbc@fold0", "glas@fold1", "glas@patients", "glas@patient-fold6"])
 def test_splits_that_do_not_exist(catalogue: start.Catalogue, name: str) -> None:
-    boards = {"x": {"dataset": name, "split": "test", "experiments": ["otsu"], "published": None}}
+    boards = {"x": {"dataset": name, "split": "test", "experiments": ["otsu"], "scores": [], "published": None}}
     with pytest.raises(KaryobenchError, match=f"dataset '{name.split('@')[0]}' has no further split"):
         of(catalogue, study="y", studies={"y": ["x"]}, leaderboards=boards)
 
 
 def test_splits_of_one_dataset_share_its_images(catalogue: start.Catalogue) -> None:
-    boards = {"x": {"dataset": "monuseg@kumar", "split": "test", "experiments": ["otsu"], "published": None}}
+    boards = {
+        "x": {"dataset": "monuseg@kumar", "split": "test", "experiments": ["otsu"], "scores": [], "published": None}
+    }
     chosen = of(catalogue, study="y", studies={"y": ["x"]}, leaderboards=boards)
     job = names(experiment="otsu", dataset="monuseg@kumar", seed="1")
     assert chosen.test_images(job) == chosen.ingested_dataset(job) == "results/datasets/monuseg.h5"
     assert chosen.published_split(job)[0].endswith("published_splits/kumar-16-8-6.csv")
     assert json.loads(chosen.slice("evaluate")(job))["splits"] == ["test"]
     assert chosen.metric_files(names(leaderboard="x")) == ["results/metrics/otsu/1/monuseg@kumar.csv"]
+
+
+def test_class_maps_are_drawn_of_systems_that_classify_pixels(catalogue: start.Catalogue) -> None:
+    chosen = of(catalogue, study="y", studies={"y": ["alexnet-hgsc"]})
+    wanted = {f"{name}-hgsc": f"results/figures/classes/{name}-hgsc/1/hgsc" for name in CLASSIFIERS}
+    needed = chosen.study_files(names(study="y"))
+    assert {path for path in needed if path.startswith("results/figures/classes/")} == {*wanted.values()}
+    rows = json.loads(chosen.slice("report")(names(study="y")))["leaderboards"][0]["rows"]
+    assert {row["experiment"]: row["class_maps"] for row in rows if row["class_maps"]} == wanted
+    assert {row["experiment"] for row in rows if not row["class_maps"]} == {"otsu-hgsc", "watershed-hgsc"}
 
 
 def test_the_stain_none_reads_the_ingested_dataset(catalogue: start.Catalogue) -> None:

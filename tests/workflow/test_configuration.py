@@ -43,6 +43,14 @@ def test_the_project_s_own_configuration_is_sound() -> None:
     [
         (changed("thread", value=2), ["top level", "unknown key 'thread'", "did you mean 'threads'?"]),
         (changed("threads", value="two"), ["threads: must be integer, is 'two'"]),
+        (
+            changed("leaderboards", "mcsa", "scores", value=["mpa_recal", "aji_0.5"]),
+            ["leaderboards.mcsa.scores", "did you mean 'mpa_recall'?", "did you mean 'aji_0.50'?"],
+        ),
+        (
+            changed("leaderboards", "breakhis", "scores", value=["dice"]),
+            ["leaderboards.breakhis.scores: the tables of classes hold all their scores"],
+        ),
         (changed("study", value="dmeo"), ["study: 'dmeo'", "did you mean 'demo'?"]),
         (changed("datasets", "hgsc", "licence", value=...), ["datasets.hgsc", "'licence' is missing"]),
         (changed("datasets", "hgsc", "reader", value="hgcs"), ["datasets.hgsc.reader", "did you mean 'hgsc'?"]),

@@ -36,7 +36,7 @@ def pip_list(env: str) -> list[str]:
 
 def test_every_rule_names_an_environment_that_exists() -> None:
     steps = {path.stem for path in (smoke.ROOT / "scripts").glob("*.py")}
-    assert set(RULES) == steps - {"plan", "show", "preflight", "describe", "score", "class_maps"}
+    assert set(RULES) == steps - {"plan", "show", "preflight", "describe", "score"}
     assert {path.stem for path in ENVS} == set(RULES.values())
 
 

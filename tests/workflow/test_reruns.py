@@ -107,8 +107,13 @@ CONTRACT: dict[str, tuple[Callable[[Path], None], set[str]]] = {
         set(),
     ),
     "the published rows": (edit("leaderboards", "smoke", "published", value="dsb2018"), AFTER_EVALUATE),
+    "further scores": (edit("leaderboards", "smoke", "scores", value=["mpa_recall"]), AFTER_EVALUATE),
     "the licence": (edit("datasets", "smoke", "licence", value="CC-BY-4.0"), {"datasets smoke", *AFTER_EVALUATE}),
     "another reader's code": (append("scripts/karyobench/datasets/readers/dsb2018.py", "\nSPARE = 1\n"), set()),
+    "the code of class maps, which no system here has": (
+        append("scripts/karyobench/reporting/class_maps.py", "\nSPARE = 1\n"),
+        set(),
+    ),
     "the site's code": (append("scripts/karyobench/reporting/site.py", "\nSPARE = 1\n"), {"report smoke"}),
     "an AP threshold": (edit("metrics", "iou_thresholds", value=[0.5, 0.75]), EVALUATE),
     "the radius of points": (edit("metrics", "point_radius", value={"mitoses": {"microns": 5, "pixels": 20}}), set()),

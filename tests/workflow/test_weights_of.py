@@ -70,7 +70,7 @@ def test_the_classes_must_be_those_that_the_other_has_learnt(config: dict) -> No
     changed["experiments"]["borrowed"] = {**config["experiments"]["vgg16_a-breakhis"], "weights_of": "vgg16_a-breakhis"}
     for key in ("patches", "pretrained", "budget"):
         del changed["experiments"]["borrowed"][key]
-    board = {"dataset": "breakhis", "split": "test", "experiments": ["borrowed"], "published": None}
+    board = {"dataset": "breakhis", "split": "test", "experiments": ["borrowed"], "scores": [], "published": None}
     changed["leaderboards"]["mine"] = board
     start.Catalogue(changed)
     board["dataset"] = "mine"

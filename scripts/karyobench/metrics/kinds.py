@@ -1,13 +1,16 @@
 """The kinds of truth that are scored, and what each kind's tables hold: outlined objects, points, classes of images."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from karyobench.errors import KaryobenchError, nearest
 from karyobench.metrics import class_scores, point_scores, scores
 from karyobench.metrics.definitions import TOTALS, Score, every_score
+from karyobench.metrics.thresholds import NINE
 
 Metrics = Mapping[str, Any]
 
@@ -51,6 +54,19 @@ class Kind:
         known, columns = self.known(metrics), {name: counts[name].to_numpy() for name in counts}
         return pd.DataFrame({name: known[name].of(columns) for name in self.scores}, index=counts.index)
 
+    def with_scores(self, further: Sequence[str], metrics: Metrics) -> "Kind":
+        """The same with further scores after its own. Raises KaryobenchError on one that the kind does not know."""
+        known = self.known(metrics)
+        for name in further:
+            if name not in known:
+                hint = nearest(name, known)
+                raise KaryobenchError(f"scores: {self.name} have no score '{name}'{hint}; name another, or remove it")
+        names = tuple(dict.fromkeys((*self.scores, *further)))
+        if names == self.scores:
+            return self
+        made = replace(self, scores=names)
+        return replace(made, overall=partial(_mean, made), pooled=partial(_of_sums, made))
+
 
 def of(counts: pd.DataFrame) -> Kind:
     """The kind of a table of counts."""
@@ -82,15 +98,18 @@ def main_of(columns: Collection[str]) -> str:
     return next(name for name in (OBJECTS.main, POINTS.main, classes(()).main) if name in columns)
 
 
-def _mean(counts: pd.DataFrame, metrics: Metrics) -> pd.Series:
-    """Unweighted mean over images of each score of points."""
-    return POINTS.image_scores(counts, metrics).mean()
+def _mean(kind: Kind, counts: pd.DataFrame, metrics: Metrics) -> pd.Series:
+    """Unweighted mean over images of each score."""
+    return kind.image_scores(counts, metrics).mean()
 
 
-def _of_sums(counts: pd.DataFrame, metrics: Metrics) -> pd.Series:
-    """Each score of points of the counts pooled over images."""
-    return POINTS.image_scores(counts.select_dtypes("number").sum().to_frame().T, metrics).iloc[0]
+def _of_sums(kind: Kind, counts: pd.DataFrame, metrics: Metrics) -> pd.Series:
+    """Each score of the counts pooled over images."""
+    return kind.image_scores(counts.select_dtypes("number").sum().to_frame().T, metrics).iloc[0]
 
+
+NAMES = tuple(every_score({"iou_thresholds": NINE, "f1_threshold": NINE[0]}))
+"""Names of all scores of outlined objects."""
 
 ERRORS = ("n_pred", "missed", "false", "merges", "splits")
 """Counts of objects in a table, each as `definitions.TOTALS` has it."""
@@ -125,7 +144,7 @@ POINTS = Kind(
     errors=point_scores.TOTALS,
     pixels=lambda counts: counts["pixels"],
     known=point_scores.known,
-    overall=_mean,
+    overall=lambda counts, metrics: _mean(POINTS, counts, metrics),
     totals=point_scores.totals,
-    pooled=_of_sums,
+    pooled=lambda counts, metrics: _of_sums(POINTS, counts, metrics),
 )

@@ -22,7 +22,6 @@ from karyobench.datasets.classes import place
 from karyobench.errors import KaryobenchError, nearest
 from karyobench.patches import sampling
 from karyobench.patches.codecs import Writer
-from karyobench.patches.tiling import grid
 
 log = logging.getLogger("karyobench")
 
@@ -98,17 +97,22 @@ def _training_plan(sources: list[_Source], name: str, record: dict[str, Any]) ->
     values = [_value(source, rule["by"]) for source in sources] if rule else []
     counts = sampling.crops([source.shape for source in sources], record, values)
     return [
-        (source, _origins(source, record, record["tile"], count // len(grid(*source.shape, record["tile"]))))
-        for source, count in zip(sources, counts, strict=True)
+        (source, _origins(source, record, record["tile"], of_tiles))
+        for source, of_tiles in zip(sources, counts, strict=True)
     ]
 
 
 def _validation_plan(sources: list[_Source], record: dict[str, Any]) -> _Plan:
-    return [(source, _origins(source, record, max(source.shape), record["val_crops"])) for source in sources]
+    plan = []
+    for source in sources:
+        tile = max(source.shape)
+        count = sampling.distinct(*source.shape, tile, record["crop"], record["val_crops"])
+        plan.append((source, _origins(source, record, tile, count)))
+    return plan
 
 
-def _origins(source: _Source, record: dict[str, Any], tile: int, count: int) -> list[tuple[int, int]]:
-    return sampling.origins(*source.shape, source.id, tile, record["crop"], count, record["seed"])
+def _origins(source: _Source, record: dict[str, Any], tile: int, counts: list[int]) -> list[tuple[int, int]]:
+    return sampling.origins(*source.shape, source.id, tile, record["crop"], counts, record["seed"])
 
 
 def _value(source: _Source, attribute: str) -> str:

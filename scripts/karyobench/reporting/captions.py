@@ -1,5 +1,7 @@
 """What a table must say about itself: data, truth, policies, thresholds, tuning, uncertainty."""
 
+from collections.abc import Iterator
+
 from karyobench.metrics import point_scores
 from karyobench.metrics.class_scores import RECALL
 from karyobench.metrics.scores import EMPTY_IMAGE_POLICY, MACRO, MICRO, MISSING_PREDICTION_POLICY
@@ -78,13 +80,14 @@ def score_labels(board: Board) -> dict[str, str]:
         return rates | {f"{RECALL}{name}": f"recall {name}" for name in board.kind.classes}
     if board.kind.name == "points":
         return dict(zip(point_scores.SCORES, ("F1", "precision", "recall", "count error"), strict=True))
-    return {
+    labels = {
         "aji": "AJI",
         "f1": f"F1@{label(metrics['f1_threshold'])}",
         "ap": f"AP@{threshold_range(metrics['iou_thresholds'])}",
         **{"pq": "PQ", "sq": "SQ", "dq": "DQ"},
         **{"dice": "Dice", "mean_iu": "mean IU", "pixel_accuracy": "pixel accuracy"},
     }
+    return labels | {name: name.replace("_", " ") for name in board.kind.scores if name not in labels}
 
 
 def leak(board: Board) -> str:
@@ -111,11 +114,20 @@ def _held(board: Board) -> str:
 def _of_objects(board: Board) -> list[tuple[str, str]]:
     return [
         ("Scores", f"{MACRO}. {POOLED}"),
+        *_further(board),
         ("IoU thresholds", _thresholds(board)),
         ("Empty images", EMPTY_IMAGE_POLICY),
         ("Missing predictions", MISSING_PREDICTION_POLICY),
         ("Tuning", TUNING),
     ]
+
+
+def _further(board: Board) -> Iterator[tuple[str, str]]:
+    """Rules of the scores that the leaderboard has beside the usual ones."""
+    known, labels = board.kind.known(board.config["metrics"]), score_labels(board)
+    if board.config["scores"]:
+        rules = (f"{labels[name]}: {known[name].rule}" for name in board.config["scores"])
+        yield "Further scores", "; ".join(rules)
 
 
 def _of_points(board: Board) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@ from PIL import Image
 
 from karyobench.datasets.store import Store, reading
 from karyobench.reporting import gallery, overlays
-from karyobench.reporting.entries import Entry, file_name
+from karyobench.reporting.entries import Entry
+from karyobench.reporting.file_names import file_name
 
 MOST_CARDS = 120
 """Images with a card, of about 15 KB each."""

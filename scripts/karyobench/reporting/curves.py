@@ -38,7 +38,7 @@ class Interval:
 class Curve:
     """One training run: steps, loss, validation loss and the system's measures by name, equally long.
 
-    NaN where a step has no such value.
+    measures: of validation. training: of each step's own batch. NaN where a step has no such value.
     """
 
     label: str
@@ -46,6 +46,7 @@ class Curve:
     loss: Sequence[float]
     val_loss: Sequence[float]
     measures: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    training: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,11 @@ def score_intervals(name: str, label: str, intervals: Sequence[Interval]) -> str
 
 
 def training_curves(name: str, runs: Sequence[Sequence[Curve]]) -> str:
-    """SVG with panels for each experiment, its seeds drawn together: the losses, then each measure of validation.
+    """SVG with panels for each experiment, its seeds drawn together: the losses, then each measure.
 
     Losses of different systems do not compare, so experiments share no panel.
     """
-    panels = [(curves, what) for curves in runs for what in (None, *curves[0].measures)]
+    panels = [(curves, what) for curves in runs for what in (None, *_measures(curves[0]))]
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, 1.75 * len(panels) + 0.2), layout="constrained")
         for axes, (curves, what) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
@@ -97,16 +98,22 @@ def training_curves(name: str, runs: Sequence[Sequence[Curve]]) -> str:
         return _svg(figure, name)
 
 
+def _measures(curve: Curve) -> list[str]:
+    """Measures that were taken in validation, in training, or in both."""
+    return list(dict.fromkeys([*curve.measures, *curve.training]))
+
+
 def _panel(axes: Axes, curves: Sequence[Curve], measure: str | None) -> None:
     """One measure, or the losses, of some runs."""
     axes.grid(axis="y")
     axes.set_ylabel(measure or "loss")
     for curve in curves:
-        if measure is None:
-            _line(axes, curve.steps, curve.loss, _FIRST, "training")
-            _line(axes, curve.steps, curve.val_loss, _SECOND, "validation", "o")
-        else:
-            _line(axes, curve.steps, curve.measures[measure], _SECOND, "validation", "o")
+        training = curve.loss if measure is None else curve.training.get(measure)
+        validation = curve.val_loss if measure is None else curve.measures.get(measure)
+        if training is not None:
+            _line(axes, curve.steps, training, _FIRST, "training")
+        if validation is not None:
+            _line(axes, curve.steps, validation, _SECOND, "validation", "o")
     if measure is None:
         axes.set_title(curves[0].label, loc="left", fontsize=9, parse_math=False)
         _label_ends(axes)

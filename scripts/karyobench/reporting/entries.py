@@ -1,7 +1,6 @@
 """What each measured row of a leaderboard rests on: scores per image, training record, and where both come from."""
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,9 @@ from karyobench import files
 from karyobench.errors import KaryobenchError
 from karyobench.metrics import class_scores
 from karyobench.reporting.curves import Curve
-from karyobench.reporting.runs import Board, Run
+from karyobench.reporting.runs import HISTORY_COLUMNS, Board, Run, read_history
 
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_HISTORY_COLUMNS = ["step", "loss", "val_loss"]
+_OF_TRAINING = "train_"
 _FILES = {
     **{"metrics": "Counts per image", "merged": "Merged predictions"},
     **{"weights": "Weights", "run": "Run record", "history": "Training history"},
@@ -29,7 +27,8 @@ class Entry:
 
     record: the row of the slice, with its paths. images: one row per image: image, n_true, n_pred, missing, and every
     score; of classes image, label, predicted, missing, true_probability. training: `run.json` of a trained system.
-    history: columns step, loss, val_loss, and those of the system's measures.
+    history: columns step, loss, val_loss, and those of the system's measures: of validation, and with the prefix
+    `train_` of each step's batch.
     """
 
     board: Board
@@ -45,9 +44,11 @@ class Entry:
         if self.history is None:
             return None
         columns = {name: self.history[name].to_numpy(float) for name in self.history}
-        losses = [columns.pop(name) for name in _HISTORY_COLUMNS]
+        losses = [columns.pop(name) for name in HISTORY_COLUMNS]
         columns.pop("learning_rate", None)
-        return Curve(self.run.experiment, *losses, columns)
+        training = {name: columns.pop(name) for name in [*columns] if name.startswith(_OF_TRAINING)}
+        training = {name.removeprefix(_OF_TRAINING): values for name, values in training.items()}
+        return Curve(self.run.experiment, *losses, columns, training)
 
     @property
     def provenance(self) -> list[tuple[str, str, str]]:
@@ -72,18 +73,11 @@ def by_experiment(listed: Iterable[Entry]) -> dict[str, list[Entry]]:
     return groups
 
 
-def file_name(name: str) -> str:
-    """The name itself where it is safe in a path and a link, else its safe part with a digest that keeps it unique."""
-    if _SAFE.fullmatch(name):
-        return name
-    return f"{re.sub('[^A-Za-z0-9_-]+', '-', name).strip('-')[:40] or 'x'}-{files.digest(name)[:8]}"
-
-
 def _entry(board: Board, run: Run, row: dict[str, Any]) -> Entry:
     images = _images(board, run.counts)
     if row["run"] is None:
         return Entry(board, run, row, images, None, None)
-    return Entry(board, run, row, images, _training(row["run"]), _history(row["history"]))
+    return Entry(board, run, row, images, _training(row["run"]), read_history(row["history"]))
 
 
 def _images(board: Board, counts: pd.DataFrame) -> pd.DataFrame:
@@ -100,11 +94,3 @@ def _training(path: str) -> dict[str, Any]:
     if missing:
         raise KaryobenchError(f"{path}: the run record holds no '{missing[0]}'; run train again")
     return told
-
-
-def _history(path: str) -> pd.DataFrame:
-    try:
-        history = pd.read_csv(path, dtype=float)
-        return history[[*_HISTORY_COLUMNS, *history.columns.drop(_HISTORY_COLUMNS)]]
-    except (OSError, ValueError, KeyError) as error:
-        raise KaryobenchError(f"{path}: cannot be read as a training history ({error}); run train again") from None

@@ -10,7 +10,8 @@ from karyobench.datasets.store import reading
 from karyobench.reporting import class_figures as drawing
 from karyobench.reporting import pages, views
 from karyobench.reporting.curves import training_curves
-from karyobench.reporting.entries import Entry, by_experiment, file_name
+from karyobench.reporting.entries import Entry, by_experiment
+from karyobench.reporting.file_names import file_name
 from karyobench.reporting.pages import Shown
 from karyobench.reporting.views import Record
 
@@ -77,6 +78,7 @@ def _board(shown: Shown, name: str) -> Record:
         "ranked": ranked,
         "row": next(row for row in views.measured(shown.tables["summary"]) if row["experiment"] == name),
         "cards": pages.best_and_worst(shown, seeds[0]),
+        "class_maps": _class_maps(shown, seeds[0]),
         "anchors": {card.image: card.anchor for card in shown.cards.values()},
         "configs": _configs(seeds),
         "seeds": [_seed(entry) for entry in seeds],
@@ -97,6 +99,25 @@ def class_figures(shown: Shown, name: str) -> dict[str, tuple[str, str]]:
         made[told] = (f"{folder}/{key}.svg", drawing.confusion_figure(f"{shown.name}-{key}", entry))
     roc = drawing.roc_figure(f"{shown.name}-{stem}-roc", seeds)
     return made | {"ROC curve": (f"{folder}/{stem}-roc.svg", roc)}
+
+
+def _class_maps(shown: Shown, first: Entry) -> list[Record]:
+    """Class maps of the best, median and worst image, of a system that has them, and where each lies on the site.
+
+    An image without a prediction has none.
+    """
+    if first.record["class_maps"] is None:
+        return []
+    predicted = set(first.images["image"][first.images["missing"] == 0])
+    return [
+        {
+            **{"roles": roles, "image": card.image, "shape": card.shape},
+            "source": f"{first.record['class_maps']}/{file_name(card.image)}.png",
+            "file": pages.class_map_of(shown.name, first.run.experiment, card.image),
+        }
+        for roles, card in pages.best_and_worst(shown, first)
+        if card.image in predicted
+    ]
 
 
 def _configs(seeds: Sequence[Entry]) -> list[tuple[list[int], Record]]:

@@ -40,9 +40,9 @@ def context(study: str, shown: Sequence[Shown], texts: dict[str, str]) -> Record
 
 
 def overall_texts(shown: Sequence[Shown]) -> dict[str, str]:
-    """CSV and SVG of the systems over all leaderboards; nothing unless there are several, of the same scores."""
+    """CSV and SVG of the systems over all leaderboards; nothing unless there are several, of the same kind."""
     boards = [each.board for each in shown]
-    if len(boards) < 2 or len({board.kind.scores for board in boards}) > 1:
+    if len(boards) < 2 or len({(board.kind.name, board.kind.classes) for board in boards}) > 1:
         return {}
     main = boards[0].kind.main
     return overall.texts(boards, main, captions.score_labels(boards[0])[main])

@@ -10,7 +10,8 @@ import pandas as pd
 
 from karyobench.datasets.store import Store, open_hdf5, reading
 from karyobench.reporting import overlays, truths
-from karyobench.reporting.entries import Entry, file_name
+from karyobench.reporting.entries import Entry
+from karyobench.reporting.file_names import file_name
 from karyobench.reporting.overlays import Box
 
 MOST_CARDS = 48

@@ -21,7 +21,7 @@ def texts(boards: Sequence[Board], score: str, label: str) -> dict[str, str]:
     """
     if len(systems(boards)) < 2:
         return {}
-    each = comparisons(boards, [ranks.comparison(board) for board in boards])
+    each = comparisons(boards, [ranks.comparison(board, scores=[score]) for board in boards])
     return {
         "overall": csv_text(table(each, boards, score)),
         "overall_ranks": critical.picture(statistics.average(each), score, f"mean {label}", "overall-ranks"),

@@ -11,7 +11,8 @@ import pandas as pd
 
 from karyobench.reporting import captions, overlays, views
 from karyobench.reporting.class_cards import ClassCard
-from karyobench.reporting.entries import Entry, by_experiment, file_name
+from karyobench.reporting.entries import Entry, by_experiment
+from karyobench.reporting.file_names import file_name
 from karyobench.reporting.gallery import Card, choose
 from karyobench.reporting.runs import Board
 from karyobench.reporting.views import Record
@@ -80,6 +81,11 @@ def figure_of(board: str, kind: str) -> str:
 def curves_of(experiment: str) -> str:
     """Where the training curves of an experiment lie below the site."""
     return f"figures/training-{file_name(experiment)}.svg"
+
+
+def class_map_of(board: str, experiment: str, image: str) -> str:
+    """Where the class map of an image lies below the site."""
+    return f"class-maps/{board}/{file_name(experiment)}/{file_name(image)}.png"
 
 
 def download_of(record: Record, kind: str, suffix: str) -> str:

@@ -18,11 +18,12 @@ FACT_COLUMNS = (
 """Columns of the facts.
 
 leaderboard: key under which a leaderboard of the configuration names them. metric: score as `metric_name` has it, or
-the name of a figure that is none of ours; `_gain` for a difference. value: with the digits that were printed. split:
-the images, in words. key: experiment or system of the configuration that stands for the published one. stratum:
-`organ=breast`, blank for all images. dataset, part: ours on which the figure would be measured alike, blank where
-none is. unlike: why the figure cannot be compared, blank where it can. steps: optimiser steps of the published
-training, blank where not known. flag: words of FLAGS.
+the name of a figure that is none of ours; `_gain` for a difference; `recognition_rate`, `loss@epochN` and
+`recognition_rate@training` are of training, and stand beside what runs tell of theirs. value: with the digits that were
+printed. split: the images, in words. key: experiments and systems of the configuration that stand for the published
+one, with spaces between. stratum: `organ=breast`, blank for all images. dataset, part: ours on which the figure would
+be measured alike, blank where none is. unlike: why the figure cannot be compared, blank where it can. steps: optimiser
+steps of the published training, blank where not known. flag: words of FLAGS.
 """
 FLAGS = {
     "cited": "the source quotes another work",

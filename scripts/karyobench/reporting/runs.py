@@ -18,12 +18,23 @@ from karyobench.metrics.scores import thresholds
 from karyobench.metrics.thresholds import column
 from karyobench.reporting.published import Place
 
+LONGEST_SIDE = "longest_side"
+"""Attribute of an image: `over_1000` pixels or `up_to_1000`. The P-RCNN paper's large images are those over 1000."""
+
+HISTORY_COLUMNS = ["step", "loss", "val_loss"]
+"""Columns that every training history has; those of the system's measures follow."""
+
+_LARGE = 1000
+
 FAKE = "fake: reads the truth; its scores are known in closed form and test the workflow"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One experiment under one seed. device: `-` where nothing was trained. counts: one row per image of the split."""
+    """One experiment under one seed. device: `-` where nothing was trained. counts: one row per image of the split.
+
+    record: `run.json` of the training; history: path of its `history.csv`; None where nothing was trained.
+    """
 
     experiment: str
     system: str
@@ -31,8 +42,14 @@ class Run:
     seed: int
     steps: int
     device: str
-    trained: bool
+    record: dict[str, Any] | None
+    history: str | None
     counts: pd.DataFrame
+
+    @property
+    def trained(self) -> bool:
+        """Whether weights were trained for it."""
+        return self.record is not None
 
     @property
     def fake(self) -> bool:
@@ -67,8 +84,8 @@ class Board:
 
     @cached_property
     def kind(self) -> Kind:
-        """What is scored: outlined objects, points, or classes of images."""
-        return kinds.of(self.images)
+        """What is scored: outlined objects, points, or classes of images; with the scores that the config adds."""
+        return kinds.of(self.images).with_scores(self.config["scores"], self.config["metrics"])
 
     @property
     def images(self) -> pd.DataFrame:
@@ -107,9 +124,24 @@ def load(config: dict[str, Any], metrics: list[str], runs: list[str], dataset: s
         _check_images(run.counts, loaded[0].counts, row["metrics"])
         _check_thresholds(run.counts, config["metrics"], row["metrics"])
     with reading(dataset) as store:
-        attributes = [store.attributes(image) for image in loaded[0].counts["image"]]
+        attributes = [_attributes(store, image) for image in loaded[0].counts["image"]]
         shared = _shared(store, loaded[0].counts)
         return Board(config, store.about.get("subset", ""), loaded, attributes, shared)
+
+
+def read_history(path: str) -> pd.DataFrame:
+    """A training history, float64, HISTORY_COLUMNS first. Raises KaryobenchError naming a file that is none."""
+    try:
+        history = pd.read_csv(path, dtype=float)
+        return history[[*HISTORY_COLUMNS, *history.columns.drop(HISTORY_COLUMNS)]]
+    except (OSError, ValueError, KeyError) as error:
+        raise KaryobenchError(f"{path}: cannot be read as a training history ({error}); run train again") from None
+
+
+def _attributes(store: Store, image: str) -> dict[str, Any]:
+    """What the dataset says of an image, and its LONGEST_SIDE."""
+    longest = "over_1000" if max(store.shape(image)) > _LARGE else "up_to_1000"
+    return {**store.attributes(image), LONGEST_SIDE: longest}
 
 
 def _shared(store: Store, counts: pd.DataFrame) -> frozenset[str]:
@@ -124,17 +156,17 @@ def _run(row: dict[str, Any], split: str) -> Run:
     counts = counts[counts["split"] == split].reset_index(drop=True)
     if counts.empty:
         raise KaryobenchError(f"{row['metrics']}: no image of split '{split}'; run evaluate again")
-    kept = {name: row[name] for name in ("experiment", "system", "task", "seed")}
-    return Run(**kept, **_training(row["run"]), trained=row["run"] is not None, counts=counts)
+    kept = {name: row[name] for name in ("experiment", "system", "task", "seed", "history")}
+    return Run(**kept, **_training(row["run"]), counts=counts)
 
 
 def _training(path: str | None) -> dict[str, Any]:
-    """Steps and device of a training; the run record alone knows the steps of a budget in epochs."""
+    """Record, steps and device of a training; the run record alone knows the steps of a budget in epochs."""
     if path is None:
-        return {"steps": 0, "device": "-"}
+        return {"steps": 0, "device": "-", "record": None}
     try:
         told = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {"steps": told["steps"], "device": told["device"]}
+        return {"steps": told["steps"], "device": told["device"], "record": told}
     except (OSError, ValueError, KeyError) as error:
         raise KaryobenchError(f"{path}: cannot be read as a run record ({error!r}); run train again") from None
 

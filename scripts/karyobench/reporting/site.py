@@ -21,7 +21,8 @@ from karyobench.reporting import (
     pages,
     views,
 )
-from karyobench.reporting.entries import by_experiment, entries, file_name
+from karyobench.reporting.entries import by_experiment, entries
+from karyobench.reporting.file_names import file_name
 from karyobench.reporting.pages import Shown
 from karyobench.reporting.runs import load
 
@@ -35,9 +36,9 @@ def build(config: dict[str, Any], output: str | Path) -> None:
 
     config: `study`; `leaderboards`: each the slice of the leaderboard step with `images` (HDF5 of the dataset) and
     the files that the step writes (`csv`, `summary`, `strata`, `pairs`, `reproduction`, `ranks`, `markdown`, `latex`),
-    each of its rows with `merged`, `history` and `config`, the part of the configuration behind it; `datasets`:
-    name and facts of each, with their `summaries` (JSON) in the same order, and `stain_figures` (SVG). Raises
-    KaryobenchError naming a file that is missing or does not fit.
+    each of its rows with `merged`, `class_maps` (a folder, or null), `history` and `config`, the part of the
+    configuration behind it; `datasets`: name and facts of each, with their `summaries` (JSON) in the same order, and
+    `stain_figures` (SVG). Raises KaryobenchError naming a file that is missing or does not fit.
     """
     with files.atomic(output) as folder:
         folder.mkdir()
@@ -55,8 +56,11 @@ def build(config: dict[str, Any], output: str | Path) -> None:
             _write(folder / pages.page_of(name), templates, page, "experiment.html.j2")
             if page["experiment"]["training"]:
                 _write_text(folder / pages.curves_of(name), page["experiment"]["training"]["curve"])
-            for path, svg in (each for board in page["experiment"]["boards"] for each in board["figures"].values()):
-                _write_text(folder / path, svg)
+            for board in page["experiment"]["boards"]:
+                for path, svg in board["figures"].values():
+                    _write_text(folder / path, svg)
+                for picture in board["class_maps"]:
+                    _copy(picture["source"], folder / picture["file"])
         _write_datasets(config, folder, templates)
     log.info("open %s", Path(output) / "index.html")
 
@@ -107,9 +111,13 @@ def _stain_figure(path: Path, folder: Path) -> tuple[str, str]:
     """Label of a figure of stain normalisation, and its copy below the site."""
     dataset, stain = path.stem, path.parent.name
     name = f"figures/stain-{file_name(stain)}-{file_name(dataset)}{path.suffix}"
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, folder / name)
+    _copy(path, folder / name)
     return f"{dataset}, {stain}", name
+
+
+def _copy(source: str | Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, path)
 
 
 def _write(path: Path, templates: jinja2.Environment, context: dict[str, Any], template: str | None = None) -> None:

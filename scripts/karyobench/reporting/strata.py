@@ -8,11 +8,11 @@ import pandas as pd
 
 from karyobench.metrics.kinds import Kind
 from karyobench.reporting import ranks, statistics
-from karyobench.reporting.runs import Board
+from karyobench.reporting.runs import LONGEST_SIDE, Board
 
 ATTRIBUTES = (
     *("image_type", "organ", "collection", "label", "subtype", "magnification", "grade", "scanner", "centre"),
-    "group",
+    *(LONGEST_SIDE, "group"),
 )
 
 _BINS = 4

@@ -88,15 +88,16 @@ def reproduction_cells(against: pd.DataFrame) -> tuple[Cells, str]:
     """Cells and alignment of the published figures beside what is measured of the same systems."""
     header = [
         *("system (published)", "score", "published", "experiment", "measured", "difference", "steps"),
-        *("steps of the paper", "device", "verdict"),
+        *("steps of the paper", "device", "measured on", "verdict"),
     ]
     rows = []
     for row in measured_against(against).to_dict("records"):
         score = f"{row['metric']} ({row['stratum'].replace('=', ' ')})" if row["stratum"] else row["metric"]
         figures = [_number(row["measured"], "{:.3f}"), _number(row["difference"], "{:+.3f}")]
         budget = [str(row["steps"]), row["published_steps"] or "not known", row["device"]]
-        rows.append([row["system"], score, row["published"], row["experiment"], *figures, *budget, row["verdict"]])
-    return [header, *rows], "llrlrrrrlt"
+        about = [row["system"], score, row["published"], row["experiment"]]
+        rows.append([*about, *figures, *budget, row["measured_on"], row["verdict"]])
+    return [header, *rows], "llrlrrrrllt"
 
 
 def published_cells(board: Board, published: pd.DataFrame) -> tuple[Cells, str]:

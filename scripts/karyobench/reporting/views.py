@@ -10,9 +10,8 @@ import pandas as pd
 
 from karyobench.errors import KaryobenchError
 from karyobench.metrics.class_scores import RATES, RECALL
-from karyobench.metrics.kinds import main_of
+from karyobench.metrics.kinds import NAMES, main_of
 from karyobench.metrics.point_scores import SCORES as POINT_SCORES
-from karyobench.metrics.scores import SCORES
 from karyobench.reporting import captions, tables
 from karyobench.reporting.cells import Cells
 from karyobench.reporting.curves import Interval
@@ -30,7 +29,7 @@ ERRORS = {
 
 _ENDS = "(_low|_high)?"
 _MEASURED = re.compile(
-    rf"({'|'.join((*SCORES, *POINT_SCORES, *RATES))}|{RECALL}(?!.*_tied$).+?)"
+    rf"({'|'.join(map(re.escape, (*NAMES, *POINT_SCORES, *RATES)))}|{RECALL}(?!.*_tied$).+?)"
     rf"(_micro|_spread|(_rank|_difference)?{_ENDS})"
     rf"|(measured|difference|mean_rank){_ENDS}|wins"
     rf"|n_pred|{'|'.join(column for columns in ERRORS.values() for column in columns)}|.+_as_.+"

@@ -18,9 +18,10 @@ from karyobench.systems.windows.sampling import CONTEXT, WINDOW, examples, loss,
 __all__ = ["CONTEXT", "build", "examples", "instances", "loss", "measures", "predict"]
 
 TASK = "Improved AlexNet: nucleus or not for the 32x32 window around each pixel"
-PAPER = "Improved AlexNet paper, pixel-wise segmentation of nuclei"
+PAPER = "Improved AlexNet paper, pixel-wise segmentation of nuclei (authors and year not known to us)"
 OUTPUT = "maps"
 TRAINED = True
+CLASS_MAP = True
 GRAPHS = ("blocks", "classify")
 KEYS = {
     "network": ("channels", "hidden"),

@@ -1,7 +1,8 @@
 """Improved AlexNet as its paper words it: pools of 2x2 with stride 3, which leave room only for padded convolutions.
 
 Each window sees zeros at its own border, where the image goes on, and the map is exactly that of each window on its
-own: near a window's border the layers are evaluated apart (`windows/plan.py`), at little more than `alexnet` costs.
+own: near a window's border the layers are evaluated apart (`windows/plan.py`); `benchmarks/alexnet.py --system
+alexnet_literal` measures at what cost.
 The third pool takes the first two of four positions, so the last 5 rows and columns of a window are never looked at.
 """
 
@@ -18,9 +19,10 @@ from karyobench.systems.windows.sampling import CONTEXT, WINDOW, examples, loss,
 __all__ = ["CONTEXT", "build", "examples", "instances", "loss", "measures", "predict"]
 
 TASK = "Improved AlexNet with its paper's pools, 2x2 with stride 3, and padded convolutions"
-PAPER = "Improved AlexNet paper, pixel-wise segmentation of nuclei"
+PAPER = "Improved AlexNet paper, pixel-wise segmentation of nuclei (authors and year not known to us)"
 OUTPUT = "maps"
 TRAINED = True
+CLASS_MAP = True
 GRAPHS = ("blocks", "classify")
 KEYS = {
     "network": ("channels", "hidden"),

@@ -3,12 +3,14 @@
 A system is one module with these names:
 
 TASK: one line, what the system is and the paper it follows. PAPER (the library's systems): authors, short title,
-    venue and year.
+    venue and year, so far as they are known.
 OUTPUT: `"maps"`, dense maps per tile, blended; `"instances"`, instance maps per tile, united across seams;
     `"classes"`, a probability per class of a tile, averaged.
 TRAINED: whether there is a training stage.
 KEYS: the keys of each section of its record, as `{"predict": ("tile",), ...}`: others are refused.
 CONTEXT (optional): pixels before and after a tile that `predict` sees, default (0, 0); zeros outside the image.
+CLASS_MAP (optional, of maps): True where map 0 is the probability of one of two classes of pixels; the workflow then
+    draws the likelier class of each pixel.
 USES_TRUTH (optional): True for the permanent fakes alone: tiles carry the truth.
 predict(network, tile, config): maps (C, h, w), instances (h, w), or probabilities (C,) of `config["classes"]`, which
     sum to 1, of one tile. None leaves the image without a prediction.
@@ -17,15 +19,17 @@ instances(maps, config) (systems of maps): the instance map of a whole image.
 What is trained has also:
 
 FULL (the library's systems): what `build` reads for the paper's own network, as `{"network": {...}}`.
-build(config): the network, a `torch.nn.Module`. What it freezes, no optimiser moves.
+build(config): the network, a `torch.nn.Module`. What it freezes (`requires_grad` false, statistics too), no optimiser
+    moves; such a network is trained only from given weights.
 examples(batch, rng, config): inputs and targets of a `patches.batch.Batch`, any nests of tensors.
 loss(outputs, targets, config): a scalar tensor; pixels of which the truth says nothing are left out.
-measures(outputs, targets, config) (optional): further columns of the history, `{name: value}` of a batch.
+measures(outputs, targets, config) (optional): further columns of the history, `{name: value}` of a batch, taken in
+    validation and, as `train_name`, of each step.
 adopt(network, tensors, config) (optional): fill the network from weights of another origin; absent: all must fit.
 GRAPHS (optional): the network's methods that `predict` calls, tensors in and out, default `("forward",)`; an exported
     network has the same.
 
-`TASK`, `TRAINED` and `KEYS` are literals, since the workflow reads them without importing the module.
+`TASK`, `TRAINED`, `KEYS` and `CLASS_MAP` are literals, since the workflow reads them without importing the module.
 `config` is the system's whole record in `config.yaml`; each function reads its own key of it (`network`, `targets`,
 `loss`, `predict`, `instances`).
 """

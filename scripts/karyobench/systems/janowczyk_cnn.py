@@ -22,6 +22,7 @@ TASK = "Tutorial CNN: nucleus or not for the 32x32 window around each pixel"
 PAPER = "Janowczyk and Madabhushi, Deep learning for digital pathology image analysis, J. Pathol. Inform. 2016"
 OUTPUT = "maps"
 TRAINED = True
+CLASS_MAP = True
 GRAPHS = ("blocks", "classify")
 KEYS = {
     "network": ("channels", "hidden"),

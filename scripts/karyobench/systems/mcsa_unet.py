@@ -20,7 +20,7 @@ from karyobench.systems.dense.two_class import examples, instances, loss, measur
 __all__ = ["build", "examples", "instances", "loss", "measures", "predict"]
 
 TASK = "U-Net with channel and spatial attention and residuals in its encoder, two classes"
-PAPER = "Liu et al., A cell nucleus segmentation method based on attention mechanism and residual structure, 2023"
+PAPER = "MCSA-Unet paper, segmentation of mitotic nuclei (authors and year not known to us)"
 OUTPUT = "maps"
 TRAINED = True
 KEYS = {

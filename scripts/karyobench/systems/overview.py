@@ -6,11 +6,16 @@ from typing import Any
 from karyobench.systems import registry
 
 _STAGES = ("predict", "merge", "evaluate")
+_TRAINED = ("patch", "train", "export", *_STAGES)
 
 
 @dataclass(frozen=True)
 class Overview:
-    """One system. parameters, trainable: of the paper's own network, None for a system that is not trained."""
+    """One system. parameters, trainable: of the paper's own network, None for a system that is not trained.
+
+    stages: those that an experiment with the system can have. `pretrained` fetches weights to start from, `export`
+    makes a network for a second runtime.
+    """
 
     name: str
     task: str
@@ -25,7 +30,7 @@ def overview(name: str) -> Overview:
     """Describe a system of the library. Raises KaryobenchError when its module lacks a declaration (base.py)."""
     task, paper, output, trained = (registry.declared(name, key) for key in ("TASK", "PAPER", "OUTPUT", "TRAINED"))
     counts = _parameters(name) if trained else (None, None)
-    return Overview(name, task, paper, output, *counts, ("patch", "train", *_STAGES) if trained else _STAGES)
+    return Overview(name, task, paper, output, *counts, _stages(name) if trained else _STAGES)
 
 
 def records() -> list[dict[str, Any]]:
@@ -38,15 +43,20 @@ def page() -> str:
     rows = ["| system | task | paper | parameters | stages |", "|---|---|---|---|---|"]
     for name in registry.names():
         about = overview(name)
-        rows.append(f"| `{name}` | {about.task} | {about.paper} | {_size(about)} | {', '.join(about.stages)} |")
+        told = "" if about.parameters is None else size(about.parameters, about.trainable)
+        rows.append(f"| `{name}` | {about.task} | {about.paper} | {told} | {', '.join(about.stages)} |")
     return "\n".join(rows) + "\n"
 
 
-def _size(about: Overview) -> str:
-    if about.parameters is None:
-        return ""
-    frozen = about.parameters - about.trainable
-    return f"{about.parameters:,}" + (f" ({frozen:,} frozen)" if frozen else "")
+def size(parameters: int, trainable: int) -> str:
+    """A number of parameters, and how many of them are frozen where some are."""
+    frozen = parameters - trainable
+    return f"{parameters:,}" + (f" ({frozen:,} frozen)" if frozen else "")
+
+
+def _stages(name: str) -> tuple[str, ...]:
+    """Stages of a trained system; pretrained weights are for those that can take weights of another origin in."""
+    return ("pretrained", *_TRAINED) if registry.defines(name, "adopt") else _TRAINED
 
 
 def _parameters(name: str) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from karyobench.systems.rcnn.pretrained import adopt
 __all__ = ["adopt", "build", "examples", "loss", "measures", "predict"]
 
 TASK = "P-RCNN: Mask R-CNN with small anchors, and tiles united by the longest shared edge"
-PAPER = "P-RCNN paper; He et al., Mask R-CNN, ICCV 2017"
+PAPER = "P-RCNN paper (authors and year not known to us); He et al., Mask R-CNN, ICCV 2017"
 OUTPUT = "instances"
 TRAINED = True
 GRAPHS = ("trunk", "box_head", "mask_head")

@@ -35,12 +35,17 @@ def path_of(module: str) -> Path:
     )
 
 
-def declared(module: str, name: str) -> Any:
-    """Value of a literal at the top of a system module, read without importing it: the DAG needs no torch."""
+def declared(module: str, name: str, absent: Any = None) -> Any:
+    """Value of a literal at the top of a system module, read without importing it: the DAG needs no torch.
+
+    absent: the value of an optional literal that the module does not declare. Raises KaryobenchError without one.
+    """
     path = path_of(module)
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
             return ast.literal_eval(node.value)
+    if absent is not None:
+        return absent
     raise KaryobenchError(f"{path} declares no {name}; see systems/base.py")
 
 

@@ -24,7 +24,10 @@ from karyobench.systems.networks import device_of, imagenet_input
 from karyobench.systems.pretrained.layers import Layer, copy, layers
 
 TASK = "VGG16 classifier of images, by transfer from ImageNet (BreakHis)"
-PAPER = "Simonyan and Zisserman, Very deep convolutional networks for large-scale image recognition, ICLR 2015"
+PAPER = (
+    "VGG16 on BreakHis paper, transfer learning (authors and year not known to us); Simonyan and Zisserman, "
+    "Very deep convolutional networks for large-scale image recognition, ICLR 2015"
+)
 OUTPUT = "classes"
 TRAINED = True
 KEYS = {

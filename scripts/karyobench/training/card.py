@@ -3,28 +3,31 @@
 from typing import Any
 
 from karyobench import files
+from karyobench.systems.overview import size
+
+_SECTIONS = ("network", "targets", "loss")
 
 
 def card(task: str, run: dict[str, Any], curve: str) -> str:
     """Model card in Markdown. run: the run record. curve: name of the figure beside the card."""
-    rows = {**_data(run), **_training(run), **_scores(run)}
+    rows = {**_data(run), **_system(run), **_training(run), **_scores(run)}
     lines = [
         f"# {run['experiment']}, seed {run['seed']}",
         "",
-        f"{task}. {run['parameters']:,} parameters.",
+        f"{task}. Parameters: {size(run['parameters'], run['trainable'])}.",
         "",
         "| | |",
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows.items()),
         "",
-        f"![Loss against steps]({curve})",
+        f"![Loss and measures against steps]({curve})",
         "",
         "Scores on test images are not known to the training; they stand in the leaderboards that list the experiment "
         "(`results/leaderboards/`).",
         "",
         "For research: comparisons between methods, not diagnosis. The weights know only the stain, the scale and the "
         "tissue of the data above. The whole configuration and the code's fingerprint stand in `run.json` beside this "
-        "card, the losses of all steps in `history.csv`.",
+        "card, losses and measures of all steps in `history.csv`.",
         "",
     ]
     return "\n".join(lines)
@@ -33,6 +36,10 @@ def card(task: str, run: dict[str, Any], curve: str) -> str:
 def _data(run: dict[str, Any]) -> dict[str, str]:
     told = {f"data: {key}": files.canonical(value) for key, value in sorted(run["config"]["data"].items())}
     return {**told, "patch file, sha256": f"`{run['patches_sha256']}`"}
+
+
+def _system(run: dict[str, Any]) -> dict[str, str]:
+    return {name: files.canonical(run["config"][name]) for name in _SECTIONS if name in run["config"]}
 
 
 def _training(run: dict[str, Any]) -> dict[str, str]:

@@ -22,7 +22,7 @@ log = logging.getLogger("karyobench")
 Tensors = dict[str, torch.Tensor]
 
 _NAME = "checkpoint.safetensors"
-_TENSORS = {"losses", "best_weights", "average"}
+_TENSORS = {"losses", "measures", "best_weights", "average"}
 
 
 @dataclass
@@ -30,20 +30,28 @@ class Progress:
     """How far a run is.
 
     seconds: spent in earlier processes and this one. clock: step and these seconds, about a hundred times. losses: of
-    each step. history: a row per validation, with `step`, `val_loss` and the system's measures. best_step: the step
-    whose weights had the lowest validation loss, with these weights; 0 before there is one. average: the moving average
-    of the weights; empty without `train.ema`.
+    each step. measures: the system's, of each step. history: a row per validation, with `step`, `val_loss` and the
+    system's measures. best_step: the step whose weights had the lowest validation loss, with these weights; 0 before
+    there is one. average: the moving average of the weights; empty without `train.ema`.
     """
 
     step: int = 0
     seconds: float = 0.0
     clock: list[tuple[int, float]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    measures: dict[str, list[float]] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     best_step: int = 0
     best_loss: float = float("inf")
     best_weights: Tensors = field(default_factory=dict)
     average: Tensors = field(default_factory=dict)
+
+    def add(self, loss: float, measures: dict[str, float]) -> None:
+        """Count a step, with what it had."""
+        self.step += 1
+        self.losses.append(loss)
+        for name, value in measures.items():
+            self.measures.setdefault(name, []).append(value)
 
 
 def save(
@@ -56,6 +64,7 @@ def save(
         **_prefixed("best", progress.best_weights),
         **_prefixed("average", {name: _stored(tensor) for name, tensor in progress.average.items()}),
         "losses": torch.tensor(progress.losses, dtype=torch.float64),
+        **_prefixed("measures", {n: torch.tensor(of, dtype=torch.float64) for n, of in progress.measures.items()}),
     }
     kept = {name: value for name, value in vars(progress).items() if name not in _TENSORS}
     # One metadata key alone: safetensors writes several in no fixed order.
@@ -85,6 +94,7 @@ def resume(folder: Path, identity: dict[str, Any], network: nn.Module, optimizer
     return Progress(
         **told["progress"],
         losses=tensors["losses"].tolist(),
+        measures={name: tensor.tolist() for name, tensor in _under("measures", tensors).items()},
         best_weights=_under("best", tensors),
         average=_under("average", tensors),
     )

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +25,7 @@ from karyobench.training import average, checkpoint, draws, record
 from karyobench.training.checkpoint import Progress
 from karyobench.training.optimizers import learning_rate
 from karyobench.training.setup import Run, set_up
-from karyobench.training.validation import finite, validate
+from karyobench.training.validation import finite, measured, validate
 
 log = logging.getLogger("karyobench")
 
@@ -56,8 +57,7 @@ def train(
         progress = _resume(run, checkpoints, identity)
         say = _Reporter(run.steps, progress)
         for step in range(progress.step, run.steps):
-            progress.losses.append(_step(run, training, step))
-            progress.step = step + 1
+            progress.add(*_step(run, training, step))
             if progress.average:
                 average.advance(progress.average, run.network, run.settings["ema"], progress.step)
             if len(validation) and (progress.step % run.settings["validate_every"] == 0 or progress.step == run.steps):
@@ -95,8 +95,8 @@ def _resume(run: Run, checkpoints: str | Path, identity: dict[str, Any]) -> Prog
     return progress
 
 
-def _step(run: Run, training: Patches, step: int) -> float:
-    """One update of the weights; the loss before it, the mean over ranks."""
+def _step(run: Run, training: Patches, step: int) -> tuple[float, dict[str, float]]:
+    """One update of the weights; the loss and the system's measures before it, means over ranks."""
     seed, rank = run.config["seed"], run.fabric.global_rank
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(step, run.steps, run.settings)
@@ -105,26 +105,39 @@ def _step(run: Run, training: Patches, step: int) -> float:
     run.optimizer.zero_grad()
     rng = draws.seeded(seed, draws.STEP, step, rank)
     inputs, targets = run.fabric.to_device(run.system.examples(batch, rng, run.config))
-    loss = run.system.loss(run.model(inputs), targets, run.config)
+    outputs = run.model(inputs)
+    loss = run.system.loss(outputs, targets, run.config)
     value = finite(run.fabric.all_reduce(loss.detach().clone()).item(), run, step, "training")
+    measures = _measures(run, outputs, targets)
     run.fabric.backward(loss)
     if run.settings["clip"]:
         # Gradients that are not finite make the next loss so, of which `finite` tells.
         limit = {"max_norm": run.settings["clip"], "error_if_nonfinite": False}
         run.fabric.clip_gradients(run.model, run.optimizer, **limit)
     run.optimizer.step()
-    return value
+    return value, measures
+
+
+def _measures(run: Run, outputs: Any, targets: Any) -> dict[str, float]:
+    """The system's measures of a step's outputs, means over ranks."""
+    with torch.no_grad():
+        told = measured(run.system, outputs, targets, run.config)
+    if not told:
+        return {}
+    values = torch.tensor([*told.values()], dtype=torch.float64, device=run.fabric.device)
+    return dict(zip(told, run.fabric.all_reduce(values).tolist(), strict=True))
 
 
 def _share(run: Run, training: Patches, step: int) -> Batch:
     """This rank's part of a step's batch, augmented; each patch has the generator of its place in the whole batch."""
     size, seed = run.settings["batch"], run.config["seed"]
-    each = size // run.fabric.world_size
-    first = run.fabric.global_rank * each
+    rank, count = run.fabric.global_rank, run.fabric.world_size
+    each = size // count
+    first = rank * each
     places = range(first, first + each)
     indices = draws.batch_indices(step, size, len(training), seed)[first : first + each]
     rngs = [draws.generator(seed, draws.PATCH, step, place) for place in places]
-    return augment(training.batch(indices), rngs, run.settings["augment"])
+    return augment(replace(training.batch(indices), part=(rank, count)), rngs, run.settings["augment"])
 
 
 def _any_rank(run: Run, told_to_end: list[int]) -> bool:

@@ -38,14 +38,15 @@ def write(outputs: Outputs, run: Run, progress: Progress, facts: dict[str, Any])
     write_tensors(outputs.weights, weights(run.network))
     files.write_text(outputs.history, history_csv(run, progress))
     files.write_json(outputs.run, told)
-    files.write_text(outputs.curve, drawn(progress.losses, progress.history))
+    files.write_text(outputs.curve, drawn(progress.losses, progress.measures, progress.history))
     files.write_text(outputs.card, card(run.system.TASK, told, outputs.curve.name))
 
 
 def run_record(run: Run, progress: Progress) -> dict[str, Any]:
     """How the weights came to be: budget, device, versions, configuration. `minutes` is the time spent in steps.
 
-    clock: step and seconds until its end, about a hundred times. measures: those of the weights kept, on the validation
+    clock: step and seconds until its end, about a hundred times. parameters, trainable: of all, those that are trained,
+    as in `describe.py systems`. measures: those of the weights kept, on the validation
     patches; empty where there are none.
     """
     device, config = run.fabric.device, run.config
@@ -62,6 +63,7 @@ def run_record(run: Run, progress: Progress) -> dict[str, Any]:
         "val_loss": kept.get("val_loss"),
         "measures": {name: value for name, value in kept.items() if name not in _COLUMNS},
         "parameters": sum(p.numel() for p in run.network.parameters()),
+        "trainable": sum(p.numel() for p in run.network.parameters() if p.requires_grad),
         "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
         "precision": config["train"]["precision"] if on_gpu else "32-true",
         "ranks": run.fabric.world_size,
@@ -74,16 +76,22 @@ def run_record(run: Run, progress: Progress) -> dict[str, Any]:
 
 
 def history_csv(run: Run, progress: Progress) -> str:
-    """CSV text with a row per step; validation loss and the system's measures are blank where they were not taken."""
+    """CSV text with a row per step.
+
+    Validation loss and the system's measures of validation, under their names, are blank where they were not taken.
+    The same measures of each step's own batch, before its change of the weights, have the prefix `train_`.
+    """
     validated = {row["step"]: row for row in progress.history}
     measures = sorted({name for row in progress.history for name in row} - set(_COLUMNS))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*_COLUMNS, *measures])
+    training = sorted(progress.measures)
+    writer.writerow([*_COLUMNS, *measures, *(f"train_{name}" for name in training)])
     for step, loss in enumerate(progress.losses, start=1):
         row = validated.get(step, {})
         rate = learning_rate(step - 1, run.steps, run.settings)
         values = [loss, row.get("val_loss"), rate, *(row.get(name) for name in measures)]
+        values += [progress.measures[name][step - 1] for name in training]
         writer.writerow([step, *("" if value is None else format(value, ".6g") for value in values)])
     return stream.getvalue()
 

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment, TorchEla
 from lightning_fabric.strategies import DDPStrategy
 from torch import nn
 
+from karyobench.allocator import keep_freed_memory
 from karyobench.errors import KaryobenchError, nearest
 from karyobench.systems import registry, weights
 from karyobench.training import ranks
@@ -34,6 +36,7 @@ SETTINGS = (
     "validate_every",
     "weight_decay",
 )
+_WAIT = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def set_up(config: dict[str, Any], patches: int, init: str | Path | None = None)
     steps = min(planned, config["budget"].get("max_steps", planned))
     on_gpu = torch.cuda.is_available()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # CUDA's matrix products are deterministic only so
+    keep_freed_memory()
     torch.set_num_threads(config["threads"])
     torch.use_deterministic_algorithms(True, warn_only=on_gpu)
     torch.utils.deterministic.fill_uninitialized_memory = False
@@ -82,7 +86,9 @@ def set_up(config: dict[str, Any], patches: int, init: str | Path | None = None)
     system = registry.load(config["module"])
     network = system.build(config)
     check_normalisation(network, config["train"])
-    if init is not None:
+    if init is None:
+        check_frozen(network, config["experiment"])
+    else:
         _start_from(system, network, init, config)
     fabric = _fabric(config["train"], on_gpu)
     optimizer = optimizer_of(network, config["train"])
@@ -103,7 +109,9 @@ def _fabric(settings: dict[str, Any], on_gpu: bool) -> Fabric:
         raise KaryobenchError(f"{here} ranks need as many GPUs, and {seen} is here; CUDA_VISIBLE_DEVICES= hides it")
     # Detectors leave heads unused in steps without objects. Also, buckets of gradients then stay as they are from the
     # first step on, so that a run that goes on sums in the same order.
-    strategy = DDPStrategy(find_unused_parameters=True)
+    # All ranks wait while the first one validates, for which half an hour, Fabric's own limit, may be too short. A rank
+    # that fails needs no limit: whoever started the ranks ends them all.
+    strategy = DDPStrategy(find_unused_parameters=True, timeout=_WAIT)
     fabric = Fabric(
         devices=here, num_nodes=count // here, strategy=strategy, plugins=[TorchElasticEnvironment()], **device
     )
@@ -131,6 +139,18 @@ def _check(settings: dict[str, Any]) -> None:
         )
     if settings["batch"] % settings["ranks"]:
         raise KaryobenchError(f"train.batch: {settings['batch']} patches cannot be shared by {settings['ranks']} ranks")
+
+
+def check_frozen(network: nn.Module, experiment: str) -> None:
+    """Raise KaryobenchError where a network that starts from nothing freezes weights, or statistics, at random."""
+    frozen = [name for name, weight in network.named_parameters() if not weight.requires_grad]
+    if frozen:
+        raise KaryobenchError(
+            f"experiment '{experiment}': its network freezes {len(frozen)} tensors of weights or statistics (the first "
+            f"is {frozen[0]}), and starts from nothing, so that no step would ever fit them; give the experiment "
+            "`pretrained` or `init_from`, or a system that freezes nothing (VGG16: network.free: 13, as vgg16_scratch; "
+            "Mask R-CNN: network.norm: batch or group)"
+        )
 
 
 def check_normalisation(network: nn.Module, settings: dict[str, Any]) -> None:

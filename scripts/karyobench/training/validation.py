@@ -1,6 +1,7 @@
 """Validation: loss and measures on the same examples each time, and the weights that were best at it."""
 
 import math
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,11 @@ def finite(loss: float, run: Run, step: int, kind: str) -> float:
     )
 
 
+def measured(system: ModuleType, outputs: Any, targets: Any, config: dict[str, Any]) -> dict[str, float]:
+    """The system's measures of a batch; none where it has no such function."""
+    return system.measures(outputs, targets, config) if hasattr(system, "measures") else {}
+
+
 def _means(run: Run, patches: Patches) -> dict[str, float]:
     """Mean `val_loss` and measures per patch, each batch's weighing as many as it has."""
     size, count = run.settings["batch"], len(patches)
@@ -58,10 +64,8 @@ def _told(run: Run, patches: Patches, indices: np.ndarray) -> dict[str, float]:
     with torch.no_grad():
         inputs, targets = run.fabric.to_device(run.system.examples(batch, rng, run.config))
         outputs = _outputs(run, inputs)
-        told = {"val_loss": run.system.loss(outputs, targets, run.config).item()}
-        if hasattr(run.system, "measures"):
-            told |= run.system.measures(outputs, targets, run.config)
-    return told
+        loss = run.system.loss(outputs, targets, run.config).item()
+        return {"val_loss": loss, **measured(run.system, outputs, targets, run.config)}
 
 
 def _outputs(run: Run, inputs: Any) -> Any:

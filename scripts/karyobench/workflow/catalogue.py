@@ -196,6 +196,10 @@ class Catalogue:
         """Run records of the trained rows of a leaderboard."""
         return self._of_rows(paths.RUN, wildcards.leaderboard, trained_only=True)
 
+    def history_files(self, wildcards: SimpleNamespace) -> list[str]:
+        """Training histories of the trained rows of a leaderboard."""
+        return self._of_rows(paths.HISTORY, wildcards.leaderboard, trained_only=True)
+
     def leaderboard_images(self, wildcards: SimpleNamespace) -> str:
         """Dataset that a leaderboard scores."""
         return self.ingested(self.config["leaderboards"][wildcards.leaderboard]["dataset"])
@@ -221,8 +225,14 @@ class Catalogue:
             if stain != "none" and self.config["datasets"][dataset]["image_type"] in _MAY_BE_HE
         ]
 
+    def class_maps(self, experiment: str, seed: int, dataset: str) -> str | None:
+        """Folder with the class map of each image of a row; None where the system does not classify pixels."""
+        if not registry.declared(self.system(experiment)["module"], "CLASS_MAP", absent=False):
+            return None
+        return paths.CLASS_MAPS.format(experiment=experiment, seed=seed, dataset=dataset)
+
     def study_files(self, wildcards: SimpleNamespace) -> list[str]:
-        """All that a study's site shows: tables, counts, merged predictions, images, training records, stains."""
+        """All that a study's site shows: tables, counts, predictions, images, class maps, training records, stains."""
         tables = [pattern.format(study=wildcards.study) for pattern in (paths.DATASETS, paths.DATASETS_MARKDOWN)]
         found = [*tables, *self.summaries(wildcards), *self.stain_figures(wildcards)]
         for name in names.study(self.config, wildcards.study)["leaderboards"]:
@@ -231,6 +241,8 @@ class Catalogue:
             found.append(self.ingested(dataset))
             for pattern in (paths.METRICS, paths.MERGED):
                 found += self._of_rows(pattern, name)
+            drawn = [self.class_maps(experiment, seed, dataset) for experiment, seed in self.rows(name)]
+            found += [folder for folder in drawn if folder]
             for pattern in (paths.RUN, paths.HISTORY, paths.WEIGHTS):
                 found += self._of_rows(pattern, name, trained_only=True)
         return list(dict.fromkeys(found))

@@ -70,8 +70,21 @@ def _leaderboard(config: Record, name: str, record: Record) -> Iterator[str]:
     where = f"leaderboards.{name}"
     yield from _unknown_dataset(config, f"{where}.dataset", record["dataset"])
     yield from _unknown(config, f"{where}.experiments", record["experiments"], "experiments")
+    yield from _scores(config, where, record)
     for name in record["experiments"]:
         yield from classes.misfits(config, where, name, record["dataset"])
+
+
+def _scores(config: Record, where: str, record: Record) -> Iterator[str]:
+    """Which truth a dataset has beside classes shows when it is read: its points refuse further scores there."""
+    from karyobench.metrics.definitions import every_score
+
+    known = every_score(config["metrics"])
+    for score in record["scores"]:
+        if score not in known:
+            yield f"{where}.scores: '{score}' is no score{nearest(score, known)}"
+    if record["scores"] and "classes" in config["datasets"].get(names.base(record["dataset"]), {}):
+        yield f"{where}.scores: the tables of classes hold all their scores; remove the key"
 
 
 def _experiment(config: Record, name: str, record: Record) -> Iterator[str]:

@@ -117,7 +117,7 @@ def leaderboard(catalogue: Catalogue, wildcards: SimpleNamespace) -> Record:
     board = catalogue.config["leaderboards"][name]
     return {
         "name": name,
-        **_keys(board, "dataset", "split", "published"),
+        **_keys(board, "dataset", "split", "scores", "published"),
         "metrics": _metrics(catalogue, board["dataset"]),
         "dataset_facts": _keys(catalogue.config["datasets"][names.base(board["dataset"])], *_FACTS),
         "rows": [_row(catalogue, experiment, seed, board["dataset"]) for experiment, seed in catalogue.rows(name)],
@@ -160,7 +160,7 @@ def _shown_row(catalogue: Catalogue, experiment: str, seed: int, dataset: str) -
     return {
         **_row(catalogue, experiment, seed, dataset),
         "merged": paths.MERGED.format(**wildcards),
-        "history": _of_training(catalogue, paths.HISTORY, experiment, seed),
+        "class_maps": catalogue.class_maps(experiment, seed, dataset),
         "weights": _of_training(catalogue, paths.WEIGHTS, experiment, seed),
         "config": {"experiment": record, "system": _without_resources(catalogue.system(experiment))},
     }
@@ -176,6 +176,7 @@ def _row(catalogue: Catalogue, experiment: str, seed: int, dataset: str) -> Reco
         "task": registry.declared(catalogue.system(experiment)["module"], "TASK"),
         "metrics": paths.METRICS.format(**wildcards),
         "run": _of_training(catalogue, paths.RUN, experiment, seed),
+        "history": _of_training(catalogue, paths.HISTORY, experiment, seed),
         "initial": _initial(catalogue.config["experiments"][catalogue.trainee(experiment)]),
         **_keys(catalogue.system(experiment)["predict"], "runtime"),
     }
