@@ -153,7 +153,9 @@ def start_database() -> None:
     base = USR if (USR / "sbin/mariadbd").exists() else Path("/usr")
     store = ("--no-defaults", f"--user={getpass.getuser()}", f"--basedir={base}", f"--datadir={STATE}/db")
     # --force: the name of the machine need not be known to its resolver
-    made = command("mariadb-install-db", *store, "--force", "--skip-test-db", "--auth-root-authentication-method=normal")
+    made = command(
+        "mariadb-install-db", *store, "--force", "--skip-test-db", "--auth-root-authentication-method=normal"
+    )
     if made.returncode:
         fail("mariadb-install-db failed", made.stdout + made.stderr)
     # no network, and a socket in a private directory: passwords are not needed
